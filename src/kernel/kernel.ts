@@ -1,0 +1,168 @@
+import type { Family } from '../base/ip.ts'
+
+/** Path of a network namespace (`/run/netns/x`, `/proc/PID/ns/net`); undefined = the process' own. */
+export type Netns = string | undefined
+
+export interface Link {
+  readonly index: number
+  readonly name: string
+  /** `veth`, `bridge`, `vxlan`, `tun` …; undefined for a device without IFLA_INFO_KIND (lo, physical NICs). */
+  readonly kind: string | undefined
+  readonly mac: string
+  readonly mtuBytes: number
+  readonly isUp: boolean
+  readonly group: number
+  readonly alias: string | undefined
+  /** Index of the peer or lower link (IFLA_LINK), possibly in another namespace. */
+  readonly linkIndex: number | undefined
+  readonly masterIndex: number | undefined
+}
+
+export interface Address {
+  readonly linkIndex: number
+  readonly family: Family
+  readonly address: string
+  readonly prefixLength: number
+  readonly broadcast?: string | undefined
+  /** RT_SCOPE_*; 0 global, 253 link, 254 host. @default 0 */
+  readonly scope?: number
+}
+
+export interface Route {
+  readonly family: Family
+  /** Canonical prefix, `0.0.0.0/0` or `::/0` for the default route. */
+  readonly destination: string
+  readonly gateway?: string | undefined
+  /** Name of the output device. Blackhole routes have none. */
+  readonly device?: string | undefined
+  /** Preferred source address. */
+  readonly source?: string | undefined
+  /** RT_SCOPE_*; 0 universe, 253 link. */
+  readonly scope?: number
+  /** RT_TABLE_*, 254 = main. @default 254 */
+  readonly table?: number
+  /** RTPROT_*: who installed it. @default 3 (boot) */
+  readonly protocol?: number
+  readonly metric?: number
+  readonly mtuBytes?: number
+  /** @default unicast */
+  readonly type?: 'unicast' | 'blackhole' | 'local' | 'broadcast' | 'multicast' | 'unreachable' | 'prohibit' | 'throw'
+  /** The gateway need not be on the device's own subnet. */
+  readonly onlink?: boolean
+  /** More than one next hop (ECMP); then `gateway` and `device` are absent. */
+  readonly nextHops?: readonly { gateway?: string | undefined; device?: string | undefined; weight?: number }[]
+}
+
+export interface Rule {
+  readonly family: Family
+  readonly priority: number
+  readonly table: number
+  /** Source prefix. */
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  readonly inputDevice?: string | undefined
+  readonly mark?: number | undefined
+  /** FRA_SUPPRESS_PREFIXLEN: ignore what the table yields if its prefix is this short or shorter; 0 ignores default routes. */
+  readonly suppressPrefixLength?: number | undefined
+  readonly protocol?: number
+}
+
+export interface Neighbor {
+  readonly family: Family
+  readonly address: string
+  readonly device: string
+  readonly mac?: string | undefined
+  readonly isPermanent?: boolean
+  /** A proxy entry (NTF_PROXY): no mac. */
+  readonly isProxy?: boolean
+}
+
+/**
+ * One idempotent effect in one namespace. "ensure" creates, or changes what differs; "delete" of what is not there
+ * succeeds. Devices are named; the implementation resolves names when it runs, so a batch may use a link that an
+ * earlier operation of the same batch made.
+ */
+export type Operation =
+  | {
+      op: 'ensureVeth'
+      name: string
+      peer: { name: string; netns: Netns; mac?: string; mtuBytes?: number }
+      mac?: string
+      mtuBytes?: number
+      isUp?: boolean
+      group?: number
+      alias?: string
+    }
+  | { op: 'ensureBridge'; name: string; mac?: string; mtuBytes?: number; isUp?: boolean }
+  | {
+      op: 'setLink'
+      name: string
+      isUp?: boolean
+      mtuBytes?: number
+      mac?: string
+      master?: string | null
+      newName?: string
+      moveTo?: string
+      group?: number
+      alias?: string
+    }
+  | { op: 'deleteLink'; name: string }
+  /** Deletes every link of a group in one message; one kernel wait for all. Only ever use groups that are ours. */
+  | { op: 'deleteLinkGroup'; group: number }
+  | { op: 'ensureAddress'; device: string; address: string; broadcast?: string; scope?: number }
+  | { op: 'deleteAddress'; device: string; address: string }
+  | { op: 'ensureRoute'; route: Route }
+  | { op: 'deleteRoute'; route: Route }
+  | { op: 'ensureRule'; rule: Rule }
+  | { op: 'deleteRule'; rule: Rule }
+  | { op: 'ensureNeighbor'; neighbor: Neighbor }
+  | { op: 'deleteNeighbor'; neighbor: Neighbor }
+  /** Keys as in sysctl(8) with `/` between parts, e.g. `net/ipv4/conf/eth0/proxy_arp`. */
+  | { op: 'sysctl'; key: string; value: string; optional?: boolean }
+  /** Turns transmit checksum offload of a device off or on (SIOCETHTOOL). */
+  | { op: 'checksumOffload'; device: string; isOn: boolean }
+
+export interface KernelEvent {
+  readonly kind: 'link' | 'address' | 'route' | 'rule' | 'neighbor'
+  readonly action: 'new' | 'delete'
+  /** The decoded object; for 'resync' after an overrun, everything must be read again. */
+  readonly object: Link | Address | Route | Rule | Neighbor
+}
+
+export interface KernelWatch {
+  /** Resolves when the subscription is open in the kernel: later changes will be seen. */
+  readonly ready: Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * What this project asks of Linux. All work happens in one worker thread, which alone enters other namespaces.
+ * Errors are KernelError with the errno name and the kernel's own text (extended ack).
+ */
+export interface Kernel {
+  /** Runs the operations in order in one namespace window; stops at the first failure and throws KernelError naming the operation. */
+  apply(netns: Netns, operations: readonly Operation[]): Promise<void>
+  links(netns: Netns): Promise<Link[]>
+  findLink(netns: Netns, name: string): Promise<Link | undefined>
+  addresses(netns: Netns, device?: string): Promise<Address[]>
+  /** Routes of a table. @default the main table of both families */
+  routes(
+    netns: Netns,
+    options?: { table?: number; family?: Family; protocol?: number; device?: string },
+  ): Promise<Route[]>
+  rules(netns: Netns, family?: Family): Promise<Rule[]>
+  neighbors(netns: Netns, device?: string): Promise<Neighbor[]>
+  readSysctl(netns: Netns, key: string): Promise<string | undefined>
+  /** Runs nft commands (the nft language) as one transaction. Throws KernelError with nft's own message. */
+  nft(netns: Netns, commands: string): Promise<void>
+  /** `nft -j list …` parsed: the array under the key `nftables`. */
+  nftList(netns: Netns, command: string): Promise<unknown[]>
+  /** Opens a listening or connecting TCP socket inside a namespace and returns its file descriptor (bound and listening). */
+  listenTcp(netns: Netns, address: string, port: number): Promise<number>
+  /** Calls back for each change in the namespace until closed. `onResync` is called when events were lost. */
+  watch(netns: Netns, onEvent: (event: KernelEvent) => void, onResync: () => void): KernelWatch
+  close(): Promise<void>
+}
+
+/** A failed operation: errno name (EEXIST, ENODEV …), the kernel's text, and the operation. */
+export { KernelError } from './errors.ts'

@@ -1,0 +1,158 @@
+import type { Lifecycle } from '../base/lifecycle.ts'
+import type { Log } from '../base/log.ts'
+import type { NetworkConfigList } from '../cni/request.ts'
+import type { CniResult } from '../cni/result.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { Informer, KubeClient } from '../kube/api.ts'
+import type { EventRecorder } from '../kube/events.ts'
+import type { NodeResource, PodResource } from '../kube/resources/core.ts'
+import type { CustomResource } from '../kube/resources/meta.ts'
+
+/**
+ * A kind of network. Everything that differs between networks is behind this interface or declared in `capabilities`;
+ * nobody outside asks for a network's name.
+ *
+ * Settings are what holds for the network on every node (address pools, gateway mode …), read once from the process'
+ * configuration file. A Config is one CNI configuration of this type, from a file in `net.d` or from a
+ * NetworkAttachmentDefinition; there may be many.
+ */
+export interface NetworkDriver<Settings = unknown, Config = unknown> {
+  /** Name of the network in configuration files and on the command line, e.g. `routed`. */
+  readonly name: string
+  /** Values of `type` in a CNI config that this driver serves, the first is its own. */
+  readonly types: readonly string[]
+  readonly capabilities: Capabilities
+  /** The CRDs it owns: install, lab and console read this list. */
+  readonly resources: readonly CustomResource[]
+  /** Throws ConfigError naming the field. `undefined` gives the defaults. */
+  parseSettings(raw: unknown): Settings
+  /** Throws ConfigError naming the field. */
+  parseConfig(list: NetworkConfigList): Config
+  nodeSide(settings: Settings, deps: NodeDeps): NodeSide<Config>
+  clusterSide?(settings: Settings, deps: ClusterDeps): Lifecycle
+}
+
+/** Facts about a network that others need to know. */
+export interface Capabilities {
+  /** Values of `capabilities` in a CNI config that it can honour: ips, mac, bandwidth, portMappings … */
+  readonly runtimeConfig: readonly string[]
+  /** Can be a pod's first interface. */
+  readonly canBeDefault: boolean
+  /** CHECK, GC and STATUS are implemented. */
+  readonly verbs: readonly ('CHECK' | 'GC' | 'STATUS')[]
+}
+
+/** What a network gets to work with on a node. */
+export interface NodeDeps {
+  readonly nodeName: string
+  readonly kube: KubeClient
+  readonly kernel: Kernel
+  readonly log: Log
+  readonly events: EventRecorder
+  /** Pods of this node; started by the process. */
+  readonly pods: Informer<PodResource>
+  /** All nodes; started by the process. */
+  readonly nodes: Informer<NodeResource>
+  /** Folders and sockets of this host. */
+  readonly paths: NodePaths
+}
+
+export interface NodePaths {
+  /** State that survives a reboot, e.g. /var/lib/twinlane. */
+  readonly stateFolder: string
+  /** State that does not, e.g. /run/twinlane. */
+  readonly runFolder: string
+  /** e.g. /run/bird/bird.ctl */
+  readonly birdSocket: string
+  /** The file that BIRD was started with, e.g. /etc/bird/bird.conf. The routed network writes it. */
+  readonly birdConfigFile: string
+  /** e.g. /run/openvswitch/db.sock */
+  readonly ovsdbSocket: string
+  /** Where plugin executables are, e.g. [/opt/cni/bin]. */
+  readonly cniBinFolders: readonly string[]
+}
+
+/** What a network gets to work with in the controller. */
+export interface ClusterDeps {
+  readonly kube: KubeClient
+  readonly log: Log
+  readonly events: EventRecorder
+  readonly pods: Informer<PodResource>
+  readonly nodes: Informer<NodeResource>
+}
+
+export interface NodeSide<Config = unknown> extends Lifecycle {
+  /**
+   * ADD. The same request twice gives the same answer. A failure leaves nothing behind. Default routes of the
+   * attachment are reported in the result; whether they stay in the pod's main table is the meta-plugin's decision.
+   */
+  attach(request: AttachRequest<Config>, signal: AbortSignal): Promise<CniResult>
+  /** DEL. Nothing there is success; works with the API server, the pod and the netns gone. */
+  detach(ref: AttachmentRef<Config>, signal: AbortSignal): Promise<void>
+  /** CHECK: what is wrong with an attachment; empty when all is well. */
+  verify(ref: AttachmentRef<Config>, result: CniResult): Promise<Problem[]>
+  /** GC: everything of this network on this node that belongs to none of these is removed. */
+  collectGarbage(valid: readonly AttachmentKey[]): Promise<void>
+  /** STATUS. */
+  status(): NetworkStatus
+}
+
+/** Identifies an attachment for ever (CNI: container ID and interface name). */
+export interface AttachmentKey {
+  readonly containerId: string
+  readonly ifName: string
+}
+
+/** An attachment as DEL, CHECK and the record on disk know it. */
+export interface AttachmentRef<Config = unknown> extends AttachmentKey {
+  readonly pod: PodRef
+  readonly netns: string | undefined
+  readonly config: Config
+  /** Complete CNI configuration (with runtimeConfig), for drivers that pass it on. */
+  readonly configList: NetworkConfigList
+  /** Display name: `<namespace>/<NAD name>`, or the network's name for the default network. */
+  readonly networkName: string
+  /** CNI_ARGS of the runtime. */
+  readonly args: Readonly<Record<string, string>>
+  /** The result of the ADD, when there was one. */
+  readonly prevResult?: CniResult | undefined
+}
+
+export interface AttachRequest<Config = unknown> extends AttachmentRef<Config> {
+  readonly netns: string
+  /** The pod's first interface. */
+  readonly isDefault: boolean
+  /** The NAD that it came from. */
+  readonly nad?: { readonly namespace: string; readonly name: string } | undefined
+  /** What the pod's annotation asks of this attachment. */
+  readonly requested: RequestedAttachment
+}
+
+export interface RequestedAttachment {
+  readonly ips?: readonly string[] | undefined
+  readonly mac?: string | undefined
+  /** `default-route` of the selection element: absent, or the gateways. */
+  readonly defaultRoute?: readonly string[] | undefined
+}
+
+export interface PodRef {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+}
+
+export interface Problem {
+  readonly what: string
+  readonly fix?: string
+}
+
+export interface NetworkStatus {
+  readonly isReady: boolean
+  /** Why not, one line each. */
+  readonly problems: readonly string[]
+}
+
+/** An interface as a pod's result describes it: those inside the pod. */
+export function podInterface(result: CniResult): CniResult['interfaces'][number] | undefined {
+  return result.interfaces.find((candidate) => candidate.sandbox !== undefined)
+}

@@ -1,0 +1,69 @@
+/**
+ * The one configuration file of the agent and the controller (YAML, /etc/twinlane/config.yaml). The lab writes one per
+ * node; on a real cluster it is a ConfigMap. Validated by agent/config.ts and controller/config.ts with zod; this is
+ * only its shape, so that whoever writes the file and whoever reads it agree.
+ *
+ * ```yaml
+ * nodeName: work01                 # agent only; default: the hostname
+ * kubeconfig: /etc/kubernetes/twinlane.kubeconfig
+ * logLevel: info
+ * networks:
+ *   routed: {…}                    # parsed by the driver's parseSettings
+ *   ovn: {…}
+ * ```
+ */
+export interface ProcessConfig {
+  nodeName?: string
+  kubeconfig: string
+  logLevel?: 'debug' | 'info' | 'warn' | 'error'
+  networks: {
+    routed: RoutedSettingsFile
+    ovn: OvnSettingsFile
+  }
+}
+
+/** Settings of the routed network, with the names users know from Calico's environment variables beside them. */
+export interface RoutedSettingsFile {
+  /** CALICO_IPV4POOL_CIDR: prefix of the pool that is made if there is none. @default 192.168.0.0/16 */
+  ipPoolCidr?: string
+  /** CALICO_IPV4POOL_BLOCK_SIZE @default 26 */
+  blockSize?: number
+  /** CALICO_IPV4POOL_NAT_OUTGOING @default true */
+  natOutgoing?: boolean
+  /** IP_AUTODETECTION_METHOD @default first-found */
+  ipAutodetectionMethod?: string
+  /** Pod MTU; 0 = that of the detected node interface. @default 0 */
+  mtuBytes?: number
+}
+
+/** Settings of the OVN network, with the names users know from daemonset.sh beside them. */
+export interface OvnSettingsFile {
+  /** --net-cidr; `cidr` or `cidr/hostPrefix`. @default 10.128.0.0/14/23 */
+  netCidr?: string
+  /** --svc-cidr @default 172.30.0.0/16 */
+  svcCidr?: string
+  /** --gateway-mode @default local */
+  gatewayMode?: 'local' | 'shared'
+  /** --gateway-interface: NIC to move into the gateway bridge; absent: no takeover, mp0 only. */
+  gatewayInterface?: string
+  /** --gateway-nexthop */
+  gatewayNextHop?: string
+  /** --multicast-enabled @default false */
+  multicastEnabled?: boolean
+  /** --disable-snat-multiple-gws @default false */
+  disableSnatMultipleGateways?: boolean
+  /** --disable-pkt-mtu-check @default false */
+  disablePacketMtuCheck?: boolean
+  /** --encap-type @default geneve */
+  encapType?: 'vxlan' | 'geneve'
+  /** --encap-ip; absent: the address of the gateway interface, else the node's InternalIP. */
+  encapIp?: string
+  /** --mtu @default 1400 */
+  mtuBytes?: number
+  /** e.g. tcp:192.168.122.10:6641 */
+  northbound: string
+  /** e.g. tcp:192.168.122.10:6642 */
+  southbound: string
+  /** `system` = kernel module, `netdev` = userspace. `auto` takes system where the module is there. @default auto */
+  datapathType?: 'auto' | 'system' | 'netdev'
+}

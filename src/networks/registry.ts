@@ -1,0 +1,4 @@
+import type { NetworkDriver } from './driver.ts'
+
+/** Every network there is. The only file that names them all. */
+export const drivers: readonly NetworkDriver[] = []
