@@ -1,0 +1,15 @@
+import type { NetworkDriver } from '../driver.ts'
+import { parseRoutedConfig, parseRoutedSettings, type RoutedConfig, type RoutedSettings } from './config.ts'
+import { routedNodeSide } from './node/run.ts'
+import { routedResources } from './resources.ts'
+
+/** The Calico role: routed /32 addresses, announced by BGP. */
+export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
+  name: 'routed',
+  types: ['twinlane-routed', 'calico'],
+  capabilities: { runtimeConfig: ['ips', 'mac'], canBeDefault: true, verbs: ['CHECK', 'GC', 'STATUS'] },
+  resources: routedResources,
+  parseSettings: parseRoutedSettings,
+  parseConfig: parseRoutedConfig,
+  nodeSide: routedNodeSide,
+}

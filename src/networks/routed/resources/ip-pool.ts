@@ -1,0 +1,70 @@
+import type { KubeObject } from '../../../kube/resources/meta.ts'
+import { ageColumn, calicoResource, cidrPattern, flag, listOf, record, text, whole } from './schema.ts'
+
+/** Prefix that pods get addresses from (calico.md 1.2.1). */
+export interface IPPool extends KubeObject {
+  spec: IPPoolSpec
+}
+
+export interface IPPoolSpec {
+  cidr: string
+  /** Prefix length of a block. @default 26 (IPv4), 122 (IPv6) */
+  blockSize?: number
+  ipipMode?: 'Never' | 'Always' | 'CrossSubnet'
+  vxlanMode?: 'Never' | 'Always' | 'CrossSubnet'
+  natOutgoing?: boolean
+  disabled?: boolean
+  disableBGPExport?: boolean
+  nodeSelector?: string
+  namespaceSelector?: string
+  allowedUses?: ('Workload' | 'Tunnel' | 'LoadBalancer')[]
+  assignmentMode?: 'Automatic' | 'Manual'
+}
+
+const encapsulations = ['Never', 'Always', 'CrossSubnet']
+
+export const ipPools = calicoResource<IPPool>({
+  kind: 'IPPool',
+  plural: 'ippools',
+  shortNames: ['ipp', 'ipps', 'pool', 'pools'],
+  description: 'A range of addresses that pods on the routed network get theirs from.',
+  printerColumns: [
+    { name: 'CIDR', type: 'string', jsonPath: '.spec.cidr' },
+    { name: 'Nat', type: 'boolean', jsonPath: '.spec.natOutgoing' },
+    { name: 'IPIPMode', type: 'string', jsonPath: '.spec.ipipMode', priority: 1 },
+    { name: 'VXLANMode', type: 'string', jsonPath: '.spec.vxlanMode', priority: 1 },
+    { name: 'Disabled', type: 'boolean', jsonPath: '.spec.disabled', priority: 1 },
+    { name: 'DisableBGPExport', type: 'boolean', jsonPath: '.spec.disableBGPExport', priority: 1 },
+    { name: 'Selector', type: 'string', jsonPath: '.spec.nodeSelector' },
+    ageColumn,
+  ],
+  spec: record(
+    'What the pool holds and who may use it.',
+    {
+      cidr: text('Prefix of the pool. Cannot be changed, and may not overlap another pool.', { pattern: cidrPattern }),
+      blockSize: whole(
+        'Prefix length of the blocks that nodes claim: 20 to 32 for IPv4 (default 26), 116 to 128 for IPv6 (default 122). Cannot be changed.',
+        { minimum: 20, maximum: 128 },
+      ),
+      ipipMode: text('IP-in-IP encapsulation between nodes. Twinlane routes without encapsulation: Never.', {
+        enum: encapsulations,
+      }),
+      vxlanMode: text('VXLAN encapsulation between nodes. Twinlane routes without encapsulation: Never.', {
+        enum: encapsulations,
+      }),
+      natOutgoing: flag('Masquerade what pods of this pool send to addresses that are in no pool.'),
+      disabled: flag('Give out no new addresses. Pods that have one keep it.'),
+      disableBGPExport: flag('Announce nothing of this pool to any BGP peer.'),
+      nodeSelector: text('Nodes that may claim blocks of this pool, as a selector over node labels. Default all().'),
+      namespaceSelector: text('Namespaces whose pods may use this pool, as a selector over namespace labels.'),
+      allowedUses: listOf('What addresses of this pool may be used for. Default Workload and Tunnel.', {
+        type: 'string',
+        enum: ['Workload', 'Tunnel', 'LoadBalancer'],
+      }),
+      assignmentMode: text('Automatic: any pod may get an address. Manual: only pods that ask for this pool.', {
+        enum: ['Automatic', 'Manual'],
+      }),
+    },
+    { required: ['cidr'] },
+  ),
+})
