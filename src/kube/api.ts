@@ -7,6 +7,11 @@ export interface KubeClient {
   /** Like get, but undefined when there is no such object. */
   find<T extends KubeObject>(type: ResourceType<T>, name: string, namespace?: string): Promise<T | undefined>
   list<T extends KubeObject>(type: ResourceType<T>, options?: ListOptions): Promise<{ items: T[]; metadata: ListMeta }>
+  /** Like list, page by page, so that a reader who keeps little of each object never holds all of them. */
+  pages<T extends KubeObject>(
+    type: ResourceType<T>,
+    options?: ListOptions,
+  ): AsyncIterable<{ items: T[]; metadata: ListMeta }>
   create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T>
   /** PUT: compare-and-swap when `metadata.resourceVersion` is set. */
   update<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T>

@@ -15,7 +15,9 @@ import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js'
 import type { KubeObject, ResourceType } from './meta.ts'
 
 /** An upstream type with our stricter metadata, and writable (upstream marks what the server fills in as readonly). */
-export type Resource<T> = KubeObject & { -readonly [K in Exclude<keyof T, 'metadata' | 'apiVersion' | 'kind'>]: T[K] }
+export type Resource<T> = KubeObject & Writable<Omit<T, 'metadata' | 'apiVersion' | 'kind'>>
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 export type PodResource = Resource<Pod> & { spec?: PodSpec; status?: PodStatus }
 export type NodeResource = Resource<Node> & { status?: NodeStatus }
