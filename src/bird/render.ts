@@ -1,0 +1,170 @@
+import { isAddress, parseCidr } from '../base/ip.ts'
+import type {
+  BgpProtocol,
+  BirdConfig,
+  BirdFilter,
+  BirdProtocol,
+  FilterTerm,
+  KernelProtocol,
+  NetworkPattern,
+  StaticProtocol,
+} from './config.ts'
+import { BirdError } from './errors.ts'
+
+/**
+ * The text of a configuration file for BIRD 2. Equal models give equal text, so that a reload happens only when
+ * something has changed. Throws BirdError for a value that BIRD's grammar cannot hold.
+ */
+export function renderBirdConfig(config: BirdConfig): string {
+  return `${[
+    `# Written by Twinlane. Changes made here are lost.`,
+    `log ${logTarget(config.log.target)} { ${config.log.classes.join(', ')} };`,
+    `router id ${address(config.routerId)};`,
+    `graceful restart wait ${whole(config.gracefulRestartWaitSeconds)};`,
+    // Sessions of today show the time, older ones the date, as in every calicoctl transcript.
+    `timeformat protocol "%H:%M:%S" 86400 "%Y-%m-%d";`,
+    ...config.filters.map(renderFilter),
+    ...config.protocols.map(renderProtocol),
+  ].join('\n')}\n`
+}
+
+function renderFilter(filter: BirdFilter): string {
+  return block(`\nfilter ${name(filter.name)}`, [...filter.terms.map(renderTerm), `${filter.otherwise};`])
+}
+
+function renderTerm(term: FilterTerm): string {
+  const comment = term.comment === undefined ? '' : `# ${term.comment.replaceAll(/[\r\n]/g, ' ')}\n  `
+  // An empty set is a syntax error in BIRD; a term without networks matches nothing.
+  if (term.networks.length === 0) return `${comment}# no networks`
+  return `${comment}if net ~ [ ${term.networks.map(renderPattern).join(', ')} ] then ${term.action};`
+}
+
+function renderPattern(pattern: NetworkPattern): string {
+  const cidr = parseCidr(pattern.cidr, { strict: true })
+  const text = `${cidr.network}/${cidr.prefixLength}`
+  if (pattern.match === 'exact') return text
+  if (pattern.match === 'covered') return `${text}+`
+  const longest = cidr.family === 4 ? 32 : 128
+  if (cidr.prefixLength === longest) throw new BirdError(`nothing is longer than ${text}`)
+  return `${text}{${cidr.prefixLength + 1},${longest}}`
+}
+
+function renderProtocol(protocol: BirdProtocol): string {
+  switch (protocol.protocol) {
+    case 'device':
+      return block('\nprotocol device', [`scan time ${whole(protocol.scanSeconds)};`])
+    case 'direct':
+      return block(`\nprotocol direct ${name(protocol.name)}`, [
+        'ipv4;',
+        `interface ${[...protocol.exceptInterfaces.map((pattern) => `-${quoted(pattern)}`), '"*"'].join(', ')};`,
+      ])
+    case 'kernel':
+      return renderKernel(protocol)
+    case 'static':
+      return renderStatic(protocol)
+    case 'bgp':
+      return renderBgp(protocol)
+  }
+}
+
+function renderKernel(protocol: KernelProtocol): string {
+  return block(`\nprotocol kernel ${name(protocol.name)}`, [
+    'learn;',
+    'persist;',
+    `scan time ${whole(protocol.scanSeconds)};`,
+    'graceful restart;',
+    'merge paths on;',
+    'ipv4 {',
+    '  import all;',
+    `  export filter ${name(protocol.exportFilter)};`,
+    '};',
+  ])
+}
+
+function renderStatic(protocol: StaticProtocol): string {
+  return block(`\nprotocol static ${name(protocol.name)}`, [
+    'ipv4;',
+    ...protocol.routes.map((route) => {
+      const to = route.via === 'blackhole' ? 'blackhole' : `via ${address(route.via.gateway)}`
+      return `route ${canonicalCidr(route.cidr)} ${to};`
+    }),
+  ])
+}
+
+function renderBgp(protocol: BgpProtocol): string {
+  return block(`\nprotocol bgp ${name(protocol.name)}`, [
+    ...optional(protocol.description, (text) => `description ${quoted(text)};`),
+    `local ${address(protocol.localAddress)}${localPort(protocol)} as ${whole(protocol.localAsNumber)};`,
+    `neighbor ${address(protocol.neighborAddress)} port ${whole(protocol.neighborPort)} as ${whole(protocol.neighborAsNumber)};`,
+    `source address ${address(protocol.localAddress)};`,
+    protocol.ttlSecurityHops === undefined ? 'multihop;' : `multihop ${whole(protocol.ttlSecurityHops)};`,
+    ...optional(protocol.ttlSecurityHops, () => 'ttl security on;'),
+    ...optional(protocol.password, (text) => `password ${quoted(text)};`),
+    ...(protocol.isPassive ? ['passive on;'] : []),
+    ...optional(protocol.routeReflectorClusterId, (id) => `rr client;\n  rr cluster id ${address(id)};`),
+    ...optional(protocol.allowedLocalAsNumbers, (count) => `allow local as ${whole(count)};`),
+    ...timers(protocol),
+    'ipv4 {',
+    '  import all;',
+    `  export filter ${name(protocol.exportFilter)};`,
+    '  add paths on;',
+    '  gateway recursive;',
+    ...(protocol.keepsNextHop === true ? ['  next hop keep;'] : []),
+    '};',
+  ])
+}
+
+function timers({ timers: times, gracefulRestartSeconds }: BgpProtocol): string[] {
+  return [
+    'graceful restart on;',
+    ...optional(gracefulRestartSeconds, (seconds) => `graceful restart time ${whole(seconds)};`),
+    `hold time ${whole(times.holdSeconds)};`,
+    `keepalive time ${whole(times.keepaliveSeconds)};`,
+    `connect delay time ${whole(times.connectDelaySeconds)};`,
+    `connect retry time ${whole(times.connectRetrySeconds)};`,
+    `error wait time ${times.errorWaitSeconds.map(whole).join(', ')};`,
+  ]
+}
+
+function localPort({ localPort: port }: BgpProtocol): string {
+  return port === undefined || port === 179 ? '' : ` port ${whole(port)}`
+}
+
+function block(head: string, lines: readonly string[]): string {
+  return `${head} {\n${lines.map((line) => `  ${line}\n`).join('')}}`
+}
+
+function optional<T>(value: T | undefined, line: (value: T) => string): string[] {
+  return value === undefined ? [] : [line(value)]
+}
+
+/** Symbols are quoted always: BIRD has many keywords, and a quoted symbol is never one. */
+function name(text: string): string {
+  if (!/^[A-Za-z_][A-Za-z0-9_.:-]{0,62}$/.test(text)) throw new BirdError(`"${text}" cannot be a name in BIRD`)
+  return `'${text}'`
+}
+
+/** BIRD's strings know no escapes. */
+function quoted(text: string): string {
+  if (/["\r\n\0]/.test(text)) throw new BirdError('a quote or a line break cannot stand in a text of BIRD')
+  return `"${text}"`
+}
+
+function logTarget(target: string): string {
+  return target === 'stderr' || target === 'syslog' ? target : quoted(target)
+}
+
+function address(text: string): string {
+  if (!isAddress(text)) throw new BirdError(`"${text}" is not an address`)
+  return text
+}
+
+function canonicalCidr(text: string): string {
+  const cidr = parseCidr(text, { strict: true })
+  return `${cidr.network}/${cidr.prefixLength}`
+}
+
+function whole(value: number): string {
+  if (!Number.isInteger(value) || value < 0) throw new BirdError(`${value} is not a whole number`)
+  return String(value)
+}
