@@ -91,7 +91,9 @@ async function fetchPage<T extends KubeObject>(
   type: ResourceType<T>,
   options: ListOptions & { limit?: number; continue?: string | undefined },
 ): Promise<Page<T>> {
-  const { namespace, ...query } = options
+  // Callers pass options of their own along: only what the API knows goes into the query.
+  const { namespace, labelSelector, fieldSelector, limit } = options
+  const query = { labelSelector, fieldSelector, limit, continue: options.continue }
   const page = (await transport.json({
     method: 'GET',
     path: withQuery(collectionPath(type, namespace), query),
