@@ -14,6 +14,8 @@ export interface CniRequest {
   readonly path: readonly string[]
   /** Name the shim was executed under (argv[0]'s base name): which role it was called for. */
   readonly pluginName: string
+  /** CNI_NETNS_OVERRIDE: the plugin may work in the namespace that it runs in itself. */
+  readonly mayUseOwnNetns?: boolean
   readonly config: NetworkConfig
 }
 
