@@ -46,7 +46,16 @@ export interface Route {
   readonly metric?: number
   readonly mtuBytes?: number
   /** @default unicast */
-  readonly type?: 'unicast' | 'blackhole' | 'local' | 'broadcast' | 'multicast' | 'unreachable' | 'prohibit' | 'throw'
+  readonly type?:
+    | 'unicast'
+    | 'blackhole'
+    | 'local'
+    | 'broadcast'
+    | 'anycast'
+    | 'multicast'
+    | 'unreachable'
+    | 'prohibit'
+    | 'throw'
   /** The gateway need not be on the device's own subnet. */
   readonly onlink?: boolean
   /** More than one next hop (ECMP); then `gateway` and `device` are absent. */

@@ -1,0 +1,3 @@
+import { runKernelWorker } from '../kernel/worker.ts'
+
+runKernelWorker()

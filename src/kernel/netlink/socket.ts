@@ -1,0 +1,175 @@
+import { closeSync } from 'node:fs'
+import { errnoName } from '../errno.ts'
+import { KernelError } from '../errors.ts'
+import { CLOEXEC, check, lastErrno, libc } from '../libc.ts'
+import {
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  WATCH_GROUPS,
+} from './constants.ts'
+import { decodeAck, decodeMessages, encodeMessage, type Message } from './message.ts'
+
+const AF_NETLINK = 16
+const SOCK_RAW = 3
+const SOL_SOCKET = 1
+const SO_RCVTIMEO = 20
+const SO_RCVBUFFORCE = 33
+const SOL_NETLINK = 270
+const NETLINK_CAP_ACK = 10
+const NETLINK_EXT_ACK = 11
+const NETLINK_GET_STRICT_CHK = 12
+const MSG_DONTWAIT = 0x40
+const MSG_TRUNC = 0x20
+const EINTR = 4
+const EAGAIN = 11
+const ENOBUFS = 105
+
+/** A dump is never split into larger pieces than 32 KiB; twice that leaves room for one large message. */
+const RECEIVE_BYTES = 64 * 1024
+const ANSWER_TIMEOUT_S = 10
+const DUMP_ATTEMPTS = 20
+const WATCH_BUFFER_BYTES = 4 * 1024 * 1024
+
+/** A request: message type, flags besides REQUEST and ACK, and body. */
+export interface NetlinkRequest {
+  readonly type: number
+  readonly flags?: number
+  readonly body: Buffer
+}
+
+/**
+ * An rtnetlink socket. It belongs for ever to the namespace that the thread was in when it was opened. All calls are
+ * synchronous: the kernel has queued its answer when send() returns.
+ */
+export class NetlinkSocket {
+  readonly #fd: number
+  readonly #buffer = Buffer.allocUnsafe(RECEIVE_BYTES)
+  #sequence = 0
+
+  constructor() {
+    this.#fd = openSocket(0)
+    for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) setFlag(this.#fd, option)
+    setTimeoutOption(this.#fd, ANSWER_TIMEOUT_S)
+  }
+
+  /** Sends a change and waits for its acknowledgement. Throws KernelError. */
+  change(what: string, request: NetlinkRequest): void {
+    this.#exchange(what, { ...request, flags: (request.flags ?? 0) | NLM_F_ACK })
+  }
+
+  /** Asks for one object; the answer's body. Throws KernelError. */
+  get(what: string, request: NetlinkRequest): Buffer {
+    const [answer] = this.#exchange(what, { ...request, flags: (request.flags ?? 0) | NLM_F_ACK })
+    if (answer === undefined) throw new KernelError(what, 'EPROTO', 'the kernel acknowledged but did not answer')
+    return answer.body
+  }
+
+  /** Asks for all objects; repeated when they changed meanwhile. Throws KernelError. */
+  dump(what: string, request: NetlinkRequest): Buffer[] {
+    for (let attempt = 1; ; attempt++) {
+      const answers = this.#exchange(what, { ...request, flags: (request.flags ?? 0) | NLM_F_DUMP })
+      const isTorn = answers.some((answer) => (answer.flags & NLM_F_DUMP_INTR) !== 0)
+      if (!isTorn || attempt === DUMP_ATTEMPTS) return answers.map((answer) => answer.body)
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+
+  #exchange(what: string, request: NetlinkRequest): Message[] {
+    this.#sequence = (this.#sequence + 1) >>> 0
+    const sequence = this.#sequence
+    const flags = (request.flags ?? 0) | NLM_F_REQUEST
+    const bytes = encodeMessage({ type: request.type, flags, sequence, body: request.body })
+    check(what, Number(libc().send(this.#fd, bytes, bytes.length, 0)))
+    return this.#collect(what, sequence)
+  }
+
+  /** Everything up to the message that ends the answer: an acknowledgement, an error, or the end of a dump. */
+  #collect(what: string, sequence: number): Message[] {
+    const answers: Message[] = []
+    for (;;) {
+      for (const message of decodeMessages(this.#receive(what))) {
+        if (message.sequence !== sequence) continue
+        if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) {
+          answers.push(message)
+          continue
+        }
+        const { errno, text } = decodeAck(message)
+        if (errno !== 0) throw new KernelError(what, errnoName(errno), text)
+        return answers
+      }
+    }
+  }
+
+  #receive(what: string): Buffer {
+    return Buffer.from(receive(what, { fd: this.#fd, buffer: this.#buffer, flags: 0 }))
+  }
+}
+
+/** Opens a socket that hears all changes of links, addresses, routes, rules and neighbours; returns its descriptor. */
+export function openWatchSocket(): number {
+  const fd = openSocket(WATCH_GROUPS)
+  const size = int32(WATCH_BUFFER_BYTES)
+  libc().setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size, size.length)
+  return fd
+}
+
+/** What waits in a watch socket: messages, nothing, or `overrun` when the kernel had to drop some. */
+export function receiveWatched(fd: number, buffer: Buffer): Message[] | 'overrun' {
+  const length = Number(libc().recv(fd, buffer, buffer.length, MSG_DONTWAIT | MSG_TRUNC))
+  if (length > buffer.length) return 'overrun'
+  if (length >= 0) return decodeMessages(Buffer.from(buffer.subarray(0, length)))
+  const errno = lastErrno()
+  if (errno === ENOBUFS) return 'overrun'
+  if (errno === EAGAIN || errno === EINTR) return []
+  throw new KernelError('watch the kernel', errnoName(errno))
+}
+
+function receive(what: string, options: { fd: number; buffer: Buffer; flags: number }): Buffer {
+  const { fd, buffer } = options
+  for (;;) {
+    const length = Number(libc().recv(fd, buffer, buffer.length, options.flags | MSG_TRUNC))
+    if (length > buffer.length) throw new KernelError(what, 'EMSGSIZE', `an answer of ${length} bytes`)
+    if (length >= 0) return buffer.subarray(0, length)
+    const errno = lastErrno()
+    if (errno !== EINTR) throw new KernelError(what, errnoName(errno), 'no answer from the kernel')
+  }
+}
+
+function openSocket(groups: number): number {
+  const what = 'open a netlink socket'
+  const fd = check(what, libc().socket(AF_NETLINK, SOCK_RAW | CLOEXEC, 0))
+  const address = Buffer.alloc(12)
+  address.writeUInt16LE(AF_NETLINK, 0)
+  address.writeUInt32LE(groups >>> 0, 8)
+  try {
+    check(what, libc().bind(fd, address, address.length))
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+  return fd
+}
+
+function setFlag(fd: number, option: number): void {
+  const on = int32(1)
+  libc().setsockopt(fd, SOL_NETLINK, option, on, on.length)
+}
+
+function setTimeoutOption(fd: number, seconds: number): void {
+  const value = Buffer.alloc(16)
+  value.writeBigInt64LE(BigInt(seconds), 0)
+  libc().setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, value, value.length)
+}
+
+function int32(value: number): Buffer {
+  const buffer = Buffer.alloc(4)
+  buffer.writeInt32LE(value)
+  return buffer
+}

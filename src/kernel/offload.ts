@@ -1,0 +1,30 @@
+import { closeSync } from 'node:fs'
+import koffi from 'koffi'
+import { CLOEXEC, check, libc } from './libc.ts'
+
+const AF_INET = 2
+const SOCK_DGRAM = 2
+const SIOCETHTOOL = 0x8946
+const ETHTOOL_STXCSUM = 0x17
+const IFREQ_BYTES = 40
+const NAME_BYTES = 16
+
+/**
+ * Turns a device's transmit checksum offload on or off. Without it the kernel also gives up segmentation offload,
+ * which needs it. OVS' userspace datapath needs it off: it would forward packets whose checksum nobody has computed.
+ */
+export function setChecksumOffload(device: string, isOn: boolean): void {
+  const what = `checksumOffload ${device} ${isOn ? 'on' : 'off'}`
+  const command = Buffer.alloc(8)
+  command.writeUInt32LE(ETHTOOL_STXCSUM, 0)
+  command.writeUInt32LE(isOn ? 1 : 0, 4)
+  const request = Buffer.alloc(IFREQ_BYTES)
+  request.write(device.slice(0, NAME_BYTES - 1), 0, 'latin1')
+  request.writeBigUInt64LE(koffi.address(command), NAME_BYTES)
+  const fd = check(what, libc().socket(AF_INET, SOCK_DGRAM | CLOEXEC, 0))
+  try {
+    check(what, libc().ioctl(fd, SIOCETHTOOL, request))
+  } finally {
+    closeSync(fd)
+  }
+}

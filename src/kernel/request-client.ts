@@ -1,0 +1,72 @@
+import type { Worker } from 'node:worker_threads'
+import { type Deferred, defer } from '../base/clock.ts'
+import { describeError } from '../base/errors.ts'
+import { KernelError } from './errors.ts'
+import type { Answer, PlainError, WorkerCalls } from './protocol.ts'
+import { startWorker } from './worker-thread.ts'
+
+/** Asks one worker thread, which is started by the first call and again when it should die. */
+export class RequestClient {
+  readonly #pending = new Map<number, Deferred<unknown>>()
+  #worker: Worker | undefined
+  #lastId = 0
+  #isClosed = false
+
+  /** Rejects with KernelError. Calls are carried out one after the other, in order. */
+  async call<Method extends keyof WorkerCalls>(
+    method: Method,
+    ...args: Parameters<WorkerCalls[Method]>
+  ): Promise<ReturnType<WorkerCalls[Method]>> {
+    if (this.#isClosed) throw new KernelError(method, 'ECANCELED', 'the kernel client is closed')
+    const worker = this.#running()
+    const id = ++this.#lastId
+    const answer = defer<unknown>()
+    this.#pending.set(id, answer)
+    // The process must not end while somebody waits for an answer.
+    if (this.#pending.size === 1) worker.ref()
+    worker.postMessage({ id, method, args })
+    return (await answer.promise) as ReturnType<WorkerCalls[Method]>
+  }
+
+  /** Lets what is under way finish, then ends the thread. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const worker = this.#worker
+    if (worker === undefined) return
+    const ended = defer()
+    worker.once('exit', () => ended.resolve())
+    worker.ref()
+    worker.postMessage('stop')
+    await ended.promise
+  }
+
+  #running(): Worker {
+    if (this.#worker !== undefined) return this.#worker
+    const worker = startWorker('requests')
+    worker.on('message', (answer: Answer) => this.#settle(worker, answer))
+    worker.on('error', (error) => this.#lose(worker, describeError(error)))
+    worker.on('exit', () => this.#lose(worker, 'it ended'))
+    this.#worker = worker
+    return worker
+  }
+
+  #settle(worker: Worker, answer: Answer): void {
+    const pending = this.#pending.get(answer.id)
+    this.#pending.delete(answer.id)
+    if (this.#pending.size === 0 && !this.#isClosed) worker.unref()
+    if ('error' in answer) pending?.reject(errorFrom(answer.error))
+    else pending?.resolve(answer.value)
+  }
+
+  #lose(worker: Worker, reason: string): void {
+    if (this.#worker !== worker) return
+    this.#worker = undefined
+    const lost = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const pending of lost) pending.reject(new KernelError('ask the kernel worker thread', 'EPIPE', reason))
+  }
+}
+
+function errorFrom(plain: PlainError): KernelError {
+  return new KernelError(plain.what, plain.code, plain.text, plain.fix === undefined ? {} : { fix: plain.fix })
+}

@@ -1,0 +1,77 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { describeError, TwinlaneError } from '../base/errors.ts'
+import { applyAll } from './apply.ts'
+import { KernelError } from './errors.ts'
+import type { Netns } from './kernel.ts'
+import { leaveNetnsBehind, withNetns } from './namespace.ts'
+import { openWatchSocket } from './netlink/socket.ts'
+import { runNftables } from './nftables.ts'
+import type { Answer, PlainError, Request, WorkerCalls, WorkerRole } from './protocol.ts'
+import { linkOf, readAddresses, readNeighbors, readRoutes, readRules } from './read.ts'
+import { type Session, withSession } from './session.ts'
+import { readSysctl } from './sysctl.ts'
+import { listenTcp } from './tcp.ts'
+import { runWatcher } from './watcher.ts'
+
+/**
+ * The body of a worker thread. Threads of the role `requests` are the only ones of the process that ever change their
+ * network namespace; each request is one synchronous window.
+ */
+export function runKernelWorker(): void {
+  const port = parentPort
+  if (port === null) throw new Error('kernel-worker runs only as a worker thread of a Twinlane process')
+  if ((workerData as { role: WorkerRole }).role === 'watches') runWatcher(port)
+  else serve(port)
+}
+
+function serve(port: MessagePort): void {
+  port.on('message', (request: Request | 'stop') => {
+    if (request !== 'stop') {
+      port.postMessage(answer(request))
+      return
+    }
+    leaveNetnsBehind()
+    port.close()
+  })
+}
+
+function answer(request: Request): Answer {
+  try {
+    const call = calls[request.method] as (...args: unknown[]) => unknown
+    return { id: request.id, value: call(...request.args) }
+  } catch (error) {
+    return { id: request.id, error: plainError(error, request.method) }
+  }
+}
+
+const calls: WorkerCalls = {
+  apply: (netns, operations) => within(netns, (session) => applyAll(session, netns, operations)),
+  links: (netns) => within(netns, (session) => session.links().map(linkOf)),
+  findLink: (netns, name) =>
+    within(netns, (session) => {
+      const found = session.findLink(name)
+      return found === undefined ? undefined : linkOf(found)
+    }),
+  addresses: (netns, device) => within(netns, (session) => readAddresses(session, device)),
+  routes: (netns, filter) => within(netns, (session) => readRoutes(session, filter)),
+  rules: (netns, family) => within(netns, (session) => readRules(session, family)),
+  neighbors: (netns, device) => within(netns, (session) => readNeighbors(session, device)),
+  readSysctl: (netns, key) => withNetns(netns, () => readSysctl(key)),
+  nft: (netns, commands, isJson) => withNetns(netns, () => runNftables(commands, { isJson })),
+  listenTcp: (netns, address, port) => withNetns(netns, () => listenTcp(address, port)),
+  openWatch: (netns) =>
+    within(netns, (session) => {
+      const fd = openWatchSocket()
+      return { fd, names: session.links().map((link) => [link.index, link.name] as const) }
+    }),
+}
+
+function within<T>(netns: Netns, work: (session: Session) => T): T {
+  return withNetns(netns, () => withSession(work))
+}
+
+function plainError(error: unknown, method: string): PlainError {
+  const fix = error instanceof TwinlaneError && error.fix !== undefined ? { fix: error.fix } : {}
+  if (error instanceof KernelError) return { what: error.what, code: error.code, text: error.text, ...fix }
+  return { what: method, code: 'EINVAL', text: describeError(error), ...fix }
+}
