@@ -1,16 +1,26 @@
 // Bundles the processes into dist/ and compiles the CNI shim. Safe to repeat; takes about a second.
+// build.mjs [--out DIR] [NAME…]: only these entry points, into another folder.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 
-const entries = ['cli', 'agent', 'controller', 'kubelet', 'lab-supervisor', 'kernel-worker']
+const from = process.cwd()
+process.chdir(join(dirname(fileURLToPath(import.meta.url)), '..'))
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } })
+const out = values.out === undefined ? 'dist' : resolve(from, values.out)
+const all = ['cli', 'agent', 'controller', 'kubelet', 'lab-supervisor', 'kernel-worker']
+const entries = all
+  .filter((name) => positionals.length === 0 || positionals.includes(name))
   .map((name) => ({ in: `src/bin/${name}.ts`, out: name }))
   .filter((entry) => existsSync(entry.in))
 
-mkdirSync('dist', { recursive: true })
+mkdirSync(out, { recursive: true })
 await build({
   entryPoints: entries,
-  outdir: 'dist',
+  outdir: out,
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -26,10 +36,8 @@ await build({
   logLevel: 'warning',
 })
 
-if (existsSync('shim/twinlane.c')) {
-  execFileSync(
-    'musl-gcc',
-    ['-Os', '-static', '-Wall', '-Wextra', '-Werror', '-s', '-o', 'dist/twinlane-shim', 'shim/twinlane.c'],
-    { stdio: 'inherit' },
-  )
-}
+execFileSync(
+  'musl-gcc',
+  ['-Os', '-static', '-Wall', '-Wextra', '-Werror', '-s', '-o', `${out}/twinlane-shim`, 'shim/twinlane.c'],
+  { stdio: 'inherit' },
+)

@@ -1,0 +1,61 @@
+import { bigintToAddress, parseCidr } from '../base/ip.ts'
+import { createKernel } from '../kernel/linux.ts'
+import { type LabConfig, managementAddress } from './config.ts'
+import { fabricName } from './config-checks.ts'
+import { buildFabric } from './fabric.ts'
+import type { Lab } from './lab.ts'
+import { startNamespaces } from './node/namespaces.ts'
+import { ensurePki, type Pki } from './pki.ts'
+import { writeRecord } from './record.ts'
+import { startEngines } from './start-engines.ts'
+
+/** Builds a lab; resolves when its nodes are ready for pods. What was built before a failure is on the lab's take-down list. */
+export async function bringUp(lab: Lab, signal: AbortSignal): Promise<void> {
+  const failure = new AbortController()
+  try {
+    await buildAll(lab, AbortSignal.any([signal, failure.signal]))
+  } catch (error) {
+    failure.abort(error)
+    throw error
+  }
+}
+
+async function buildAll(lab: Lab, signal: AbortSignal): Promise<void> {
+  const [pki] = await Promise.all([makeCertificates(lab), startHosts(lab, signal)])
+  void pki
+  const kernel = createKernel()
+  lab.onTakeDown('close the kernel interface', () => kernel.close())
+  await lab.progress.step('fabric', () => {
+    const fabric = lab.node(fabricName)
+    return buildFabric({ config: lab.config, kernel, fabric, nodes: lab.namespaces })
+  })
+  await lab.progress.step('BIRD, OVS and OVN', () => startEngines(lab, signal))
+}
+
+function makeCertificates(lab: Lab): Promise<Pki> {
+  return lab.progress.step('certificates', () => ensurePki(lab.state.pkiFolder, lab.config, serviceAddress(lab.config)))
+}
+
+/** The ClusterIP of the Kubernetes API: the first address of the service CIDR. */
+export function serviceAddress(config: LabConfig): string {
+  const cidr = parseCidr(config.ovn.svcCidr)
+  return bigintToAddress(cidr.first + 1n, cidr.family)
+}
+
+async function startHosts(lab: Lab, signal: AbortSignal): Promise<void> {
+  await lab.progress.step('hosts', async () => {
+    const names = [fabricName, ...lab.config.nodes.map((node) => node.name)]
+    lab.onTakeDown('remove the hosts', async () => {
+      await Promise.all([...lab.namespaces.values()].map((each) => each.stop()))
+    })
+    const hosts = lab.config.nodes.map((node) => `${managementAddress(lab.config, node)} ${node.name}`)
+    const visible = [lab.programs.packageFolder, lab.state.folder]
+    await Promise.all(
+      names.map(async (hostname) => {
+        lab.namespaces.set(hostname, await startNamespaces({ hostname, hosts, visible }, signal))
+      }),
+    )
+    const inits = [...lab.namespaces.values()].map((each) => each.init)
+    await writeRecord(lab.state, { supervisor: lab.supervisor, inits })
+  })
+}
