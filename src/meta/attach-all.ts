@@ -1,0 +1,83 @@
+import { describeError, TwinlaneError } from '../base/errors.ts'
+import type { UndoStack } from '../base/undo.ts'
+import { CniError } from '../cni/errors.ts'
+import { codeOf } from '../cni/format-error.ts'
+import type { CniResult } from '../cni/result.ts'
+import type { AttachRequest, NetworkDriver, NodeSide, PodRef } from '../networks/driver.ts'
+import type { SelectedAttachment } from './select-networks.ts'
+
+/** For whom the networks are attached. */
+export interface Sandbox {
+  readonly containerId: string
+  readonly netns: string
+  readonly pod: PodRef
+  /** CNI_ARGS of the runtime. */
+  readonly args: Readonly<Record<string, string>>
+}
+
+/** A network that a pod has. */
+export interface Attached {
+  readonly selected: SelectedAttachment
+  readonly result: CniResult
+}
+
+export interface AttachAllOptions {
+  readonly sandbox: Sandbox
+  readonly attachments: readonly SelectedAttachment[]
+  nodeSide(driver: NetworkDriver): NodeSide
+  /** Gets a detach for every attachment begun; the caller unwinds it when this, or a later step, fails. */
+  readonly undo: UndoStack
+  /** How long one detach of the undo may take. @default 30000 */
+  readonly undoTimeoutMs?: number
+  readonly signal: AbortSignal
+}
+
+/**
+ * Checks every configuration before the first effect, then attaches in order. Throws a CniError with the code of the
+ * first failure and the network's name.
+ */
+export async function attachAll(options: AttachAllOptions): Promise<Attached[]> {
+  const requests = options.attachments.map((selected) => buildRequest(selected, options.sandbox))
+  const attached: Attached[] = []
+  for (const [index, selected] of options.attachments.entries()) {
+    const request = requests[index]
+    if (request === undefined) continue
+    attached.push({ selected, result: await attachOne(selected, request, options) })
+  }
+  return attached
+}
+
+async function attachOne(
+  selected: SelectedAttachment,
+  request: AttachRequest,
+  options: AttachAllOptions,
+): Promise<CniResult> {
+  const nodeSide = options.nodeSide(selected.driver)
+  try {
+    options.signal.throwIfAborted()
+    options.undo.push(`network "${selected.networkName}" (${selected.ifName})`, () =>
+      nodeSide.detach(request, AbortSignal.timeout(options.undoTimeoutMs ?? 30_000)),
+    )
+    return await nodeSide.attach(request, options.signal)
+  } catch (error) {
+    throw nameNetwork(selected, error)
+  }
+}
+
+function buildRequest(selected: SelectedAttachment, sandbox: Sandbox): AttachRequest {
+  const { driver, ifName, networkName, configList, isDefault, nad, requested } = selected
+  try {
+    const config = driver.parseConfig(configList)
+    const args = { ...sandbox.args, ...selected.args }
+    return { ...sandbox, args, ifName, networkName, configList, config, isDefault, nad, requested }
+  } catch (error) {
+    throw nameNetwork(selected, error)
+  }
+}
+
+function nameNetwork(selected: SelectedAttachment, cause: unknown): CniError {
+  const fix = cause instanceof TwinlaneError && cause.fix !== undefined ? { fix: cause.fix } : {}
+  const details = cause instanceof CniError && cause.details !== undefined ? { details: cause.details } : {}
+  const message = `network "${selected.networkName}" (${selected.ifName}): ${describeError(cause)}`
+  return new CniError(codeOf(cause), message, { ...fix, ...details, cause })
+}

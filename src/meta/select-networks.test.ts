@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest'
+import { createFakeNetwork } from '../../test/contract/fake-driver.ts'
+import type { NetworkAttachmentDefinition } from '../kube/resources/net-attach-def.ts'
+import { parseMetaConfig } from './net-conf.ts'
+import { NetworkSelectionError, readPodNetworks, type SelectOptions, selectNetworks } from './select-networks.ts'
+
+const routed = createFakeNetwork({ type: 'calico', runtimeConfig: [] }).driver
+const ovn = createFakeNetwork({ type: 'ovn-k8s-cni-overlay', runtimeConfig: ['ips', 'mac'] }).driver
+const other = { ...createFakeNetwork({ type: 'delegate', runtimeConfig: [] }).driver, types: [] }
+
+const netConf = {
+  cniVersion: '1.0.0',
+  name: 'multus-cni-network',
+  type: 'twinlane',
+  delegates: [{ cniVersion: '1.0.0', name: 'k8s-pod-network', type: 'calico', ipam: { type: 'calico-ipam' } }],
+}
+
+const definitions: Record<string, object | string | undefined> = {
+  'default/yusur-ovn': { cniVersion: '0.4.0', name: 'ovn-kubernetes', type: 'ovn-k8s-cni-overlay', ipam: {} },
+  'default/br': { cniVersion: '1.0.0', type: 'bridge', capabilities: { mac: true } },
+  'default/list': { cniVersion: '1.0.0', name: 'x', plugins: [{ type: 'bridge' }, { type: 'nowhere' }] },
+  'default/unknown': { cniVersion: '1.0.0', type: 'nonsense' },
+  'default/broken': '{"type"',
+  'default/empty': '',
+  'other/net': { cniVersion: '1.0.0', type: 'ovn-k8s-cni-overlay' },
+}
+
+function definition(namespace: string, name: string): NetworkAttachmentDefinition | undefined {
+  const config = definitions[`${namespace}/${name}`]
+  if (config === undefined) return undefined
+  return {
+    metadata: { namespace, name },
+    spec: { config: typeof config === 'string' ? config : JSON.stringify(config) },
+  }
+}
+
+function select(annotation: string | undefined, changes: Partial<SelectOptions> & { netConf?: object } = {}) {
+  const conf = parseMetaConfig({ ...netConf, ...changes.netConf })
+  const annotations = annotation === undefined ? {} : { 'k8s.v1.cni.cncf.io/networks': annotation }
+  return selectNetworks({
+    conf,
+    networks: readPodNetworks({ metadata: { name: 'p', namespace: 'default', annotations } }, conf, 'eth0'),
+    podNamespace: 'default',
+    defaultInterface: 'eth0',
+    runtimeConfig: {},
+    findDefinition: definition,
+    findDriver: (type) => [routed, ovn].find((driver) => driver.types.includes(type)) ?? other,
+    isInstalled: (type) => type === 'bridge',
+    folders: ['/opt/cni/bin'],
+    ...changes,
+  })
+}
+
+function failureOf(annotation: string, changes: Parameters<typeof select>[1] = {}): NetworkSelectionError {
+  try {
+    select(annotation, changes)
+  } catch (error) {
+    expect(error).toBeInstanceOf(NetworkSelectionError)
+    return error as NetworkSelectionError
+  }
+  throw new Error('was accepted')
+}
+
+describe('selection', () => {
+  test("the article's pod gets the default network and its OVN network, in that order", () => {
+    const [first, second, ...rest] = select('[{"name":"yusur-ovn","interface":"eth1","default-route":["10.144.0.1"]}]')
+    expect(rest).toEqual([])
+    expect(first).toMatchObject({ ifName: 'eth0', networkName: 'k8s-pod-network', driver: routed, isDefault: true })
+    expect(second).toMatchObject({
+      ifName: 'eth1',
+      networkName: 'default/yusur-ovn',
+      driver: ovn,
+      isDefault: false,
+      nad: { namespace: 'default', name: 'yusur-ovn' },
+      requested: { defaultRoute: ['10.144.0.1'] },
+    })
+    expect(second?.configList.name).toBe('ovn-kubernetes')
+  })
+
+  test('a pod without annotation gets the default network alone', () => {
+    expect(select(undefined).map((item) => item.networkName)).toEqual(['k8s-pod-network'])
+  })
+
+  test('interfaces without a name are called after their place in the whole list', () => {
+    const names = select('yusur-ovn,br@mine,br').map((item) => item.ifName)
+    expect(names).toEqual(['eth0', 'net1', 'mine', 'net3'])
+  })
+
+  test('a name that collides with a given one is refused', () => {
+    expect(failureOf('br,br@net1').message).toContain('would both be the interface "net1"')
+  })
+
+  test('a configuration without a name is called after its definition', () => {
+    expect(select('br')[1]?.configList).toMatchObject({ name: 'br', plugins: [{ type: 'bridge', name: 'br' }] })
+  })
+
+  test('the default network can be replaced by the annotation of Multus', () => {
+    const conf = parseMetaConfig(netConf)
+    const metadata = {
+      name: 'p',
+      namespace: 'default',
+      annotations: { 'v1.multus-cni.io/default-network': 'default/br' },
+    }
+    const networks = readPodNetworks({ metadata }, conf, 'eth0')
+    expect(select(undefined, { networks })[0]).toMatchObject({ ifName: 'eth0', networkName: 'default/br' })
+    expect(() =>
+      readPodNetworks(
+        { metadata: { ...metadata, annotations: { 'v1.multus-cni.io/default-network': 'a,b' } } },
+        conf,
+        'eth0',
+      ),
+    ).toThrow('names 2 networks')
+  })
+
+  test("the runtime's own runtimeConfig reaches the default network only", () => {
+    const delegates = [
+      { cniVersion: '1.0.0', name: 'd', type: 'bridge', capabilities: { portMappings: true, mac: true } },
+    ]
+    const runtimeConfig = { portMappings: [{ hostPort: 80 }], bandwidth: {} }
+    const all = select('br', { netConf: { delegates }, runtimeConfig })
+    expect(all[0]?.configList.plugins[0]?.runtimeConfig).toEqual({ portMappings: [{ hostPort: 80 }] })
+    expect(all[1]?.configList.plugins[0]?.runtimeConfig).toBeUndefined()
+  })
+
+  test('what the annotation asks reaches the plugins that declare it, CNI_ARGS and cni-args', () => {
+    const [, second] = select('[{"name":"br","mac":"02:00:00:00:00:09","cni-args":{"a":1},"deviceID":"0000:01:00.0"}]')
+    expect(second?.configList.plugins[0]).toMatchObject({
+      runtimeConfig: { mac: '02:00:00:00:00:09' },
+      args: { cni: { a: 1 } },
+      deviceID: '0000:01:00.0',
+    })
+    expect(second?.args).toEqual({ MAC: '02:00:00:00:00:09' })
+    expect(second?.requested.mac).toBe('02:00:00:00:00:09')
+  })
+})
+
+describe('a request that cannot be met names the thing and the fix:', () => {
+  test.each([
+    ['nothing', 'NoNetworkFound', 'there is no NetworkAttachmentDefinition default/nothing'],
+    ['unknown', 'UnknownNetworkType', 'NetworkAttachmentDefinition default/unknown has the CNI type "nonsense"'],
+    ['unknown', 'UnknownNetworkType', 'no such plugin in /opt/cni/bin'],
+    ['list', 'UnknownNetworkType', 'has the CNI type "nowhere"'],
+    ['broken', 'InvalidNetwork', 'spec.config of NetworkAttachmentDefinition default/broken'],
+    ['empty', 'InvalidNetwork', 'has no spec.config'],
+  ])('%s gives %s', (annotation, reason, message) => {
+    const error = failureOf(annotation)
+    expect(error.reason).toBe(reason)
+    expect(error.message).toContain(message)
+    expect(error.fix).toBeTruthy()
+  })
+
+  test('a request that no plugin declares fails and is not dropped', () => {
+    const error = failureOf('[{"name":"br","ips":["10.0.0.9/24"]}]')
+    expect(error.code).toBe(2)
+    expect(error.message).toContain('asks network default/br for "ips"')
+    expect(select('[{"name":"yusur-ovn","ips":["10.144.0.9"]}]')).toHaveLength(2)
+  })
+
+  test('another namespace is refused when namespaces are isolated', () => {
+    expect(select('other/net')).toHaveLength(2)
+    const error = failureOf('other/net', { netConf: { namespaceIsolation: true } })
+    expect(error.message).toContain('may not use NetworkAttachmentDefinition other/net')
+    expect(
+      select('other/net', { netConf: { namespaceIsolation: true, globalNamespaces: 'default, other' } }),
+    ).toHaveLength(2)
+  })
+})
+
+test('a configuration without delegates is refused', () => {
+  expect(() => parseMetaConfig({ cniVersion: '1.0.0', name: 'n', type: 'twinlane' })).toThrow('delegates is missing')
+  expect(() => parseMetaConfig({ ...netConf, delegates: [{ name: 'x' }] })).toThrow('delegates[0]')
+})
