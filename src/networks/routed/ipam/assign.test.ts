@@ -1,0 +1,219 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { parseCidr } from '../../../base/ip.ts'
+import { silentLog } from '../../../base/log.ts'
+import { createFakeKube, type FakeKube } from '../../../kube/fake.ts'
+import { createInformer } from '../../../kube/informer.ts'
+import {
+  blockAffinities,
+  type IPAMConfiguration,
+  type IPPool,
+  ipamBlocks,
+  ipamConfigurations,
+  ipamHandles,
+} from '../resources.ts'
+import { affinityName, claimBlock, releaseBlock } from './affinity.ts'
+import { Assigner } from './assign.ts'
+import { allocationsOf } from './block.ts'
+import { BlockStore } from './block-store.ts'
+import { BlockView } from './block-view.ts'
+import { releaseByHandle } from './release.ts'
+
+let kube: FakeKube
+let stop: AbortController
+
+beforeEach(() => {
+  kube = createFakeKube()
+  stop = new AbortController()
+  return () => stop.abort()
+})
+
+function pool(cidr: string, blockSize: number): IPPool {
+  return { metadata: { name: 'default-ipv4-ippool' }, spec: { cidr, blockSize } }
+}
+
+async function node(nodeName: string) {
+  const informer = createInformer(kube, ipamBlocks, { log: silentLog })
+  await informer.start(stop.signal)
+  const store = new BlockStore(kube, new BlockView(informer))
+  const deps = { kube, store, nodeName, now: () => Date.now() }
+  const assigner = new Assigner(deps)
+  return {
+    deps,
+    assign: (handleId: string, pools: IPPool[], address?: string) =>
+      assigner.assign({ holder: { handleId, secondary: { node: nodeName } }, pools, address }),
+    release: (handleId: string) => releaseByHandle(deps, handleId),
+  }
+}
+
+async function allocated(): Promise<{ address: string; handle: string }[]> {
+  const { items } = await kube.list(ipamBlocks)
+  return items.flatMap(allocationsOf).map(({ address, attributes }) => ({
+    address,
+    handle: attributes.handle_id ?? '',
+  }))
+}
+
+function configure(spec: IPAMConfiguration['spec']): void {
+  kube.seed(ipamConfigurations, { metadata: { name: 'default' }, spec })
+}
+
+describe('assigning', () => {
+  const small = [pool('10.244.0.0/28', 30)]
+
+  it('claims a block through a pending affinity and confirms it', async () => {
+    const work01 = await node('work01')
+    const address = await work01.assign('net.c1', [pool('10.244.0.0/16', 24)])
+    const [block] = (await kube.list(ipamBlocks)).items
+    const affinity = await kube.get(blockAffinities, affinityName('work01', block?.spec.cidr ?? ''))
+    expect(block?.spec.affinity).toBe('host:work01')
+    expect(affinity.spec.state).toBe('confirmed')
+    expect(address).toBe(block?.spec.cidr.replace('/24', ''))
+    const writes = kube.requests.filter(({ verb }) => verb === 'create' || verb === 'update')
+    expect(writes.map(({ verb, type }) => `${verb} ${type?.kind}`)).toEqual([
+      'create BlockAffinity',
+      'create IPAMBlock',
+      'update BlockAffinity',
+      'create IPAMHandle',
+      'update IPAMBlock',
+    ])
+  })
+
+  it('takes two writes and no read when the node has room', async () => {
+    const work01 = await node('work01')
+    await work01.assign('net.c1', small)
+    kube.requests.length = 0
+    await work01.assign('net.c2', small)
+    expect(kube.requests.map(({ verb, type }) => `${verb} ${type?.kind}`)).toEqual([
+      'create IPAMHandle',
+      'update IPAMBlock',
+    ])
+  })
+
+  it('gives the same holder the same address', async () => {
+    const work01 = await node('work01')
+    expect(await work01.assign('net.c1', small)).toBe(await work01.assign('net.c1', small))
+    expect(await allocated()).toHaveLength(1)
+  })
+
+  it('gives fifty at once on two nodes an address each, and leaks nothing', async () => {
+    const pools = [pool('10.244.0.0/26', 29)]
+    const nodes = [await node('work01'), await node('work02')]
+    const handles = Array.from({ length: 50 }, (_, index) => `net.c${index}`)
+    const addresses = await Promise.all(handles.map((handle, index) => nodes[index % 2]!.assign(handle, pools)))
+    expect(new Set(addresses).size).toBe(50)
+    expect((await allocated()).map(({ handle }) => handle).sort()).toEqual([...handles].sort())
+    expect((await kube.list(ipamHandles)).items).toHaveLength(50)
+
+    await Promise.all(handles.map((handle, index) => nodes[(index + 1) % 2]!.release(handle)))
+    expect(await allocated()).toEqual([])
+    expect((await kube.list(ipamHandles)).items).toEqual([])
+  })
+
+  it('gives exactly as many as there are when more ask, and leaves no handle of the others', async () => {
+    const nodes = [await node('work01'), await node('work02'), await node('work03')]
+    const tries = Array.from({ length: 24 }, (_, index) => nodes[index % 3]!.assign(`net.c${index}`, small))
+    const results = await Promise.allSettled(tries)
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(16)
+    expect(await allocated()).toHaveLength(16)
+    expect((await kube.list(ipamHandles)).items).toHaveLength(16)
+  })
+
+  it('borrows from another node when no block is left', async () => {
+    const [work01, work02] = [await node('work01'), await node('work02')]
+    const one = [pool('10.244.0.0/30', 30)]
+    await work01.assign('net.c1', one)
+    expect(await work02.assign('net.c2', one)).toBe('10.244.0.1')
+    expect((await kube.list(blockAffinities)).items).toHaveLength(1)
+  })
+
+  it('does not borrow with strict affinity', async () => {
+    configure({ strictAffinity: true })
+    const [work01, work02] = [await node('work01'), await node('work02')]
+    const one = [pool('10.244.0.0/30', 30)]
+    await work01.assign('net.c1', one)
+    await expect(work02.assign('net.c2', one)).rejects.toThrow(/strict affinity enabled in pools: \[10.244.0.0\/30\]/)
+  })
+
+  it('neither claims nor borrows beyond the block limit', async () => {
+    configure({ maxBlocksPerHost: 1 })
+    const [work01, work02] = [await node('work01'), await node('work02')]
+    await work02.assign('net.other', small)
+    for (const handle of ['a', 'b', 'c', 'd']) await work01.assign(handle, small)
+    await expect(work01.assign('e', small)).rejects.toThrow('per host block limit (1 of 1)')
+    expect((await kube.list(ipamHandles)).items).toHaveLength(5)
+  })
+
+  it('names the pool when every address is in use', async () => {
+    const work01 = await node('work01')
+    for (const handle of ['a', 'b', 'c', 'd']) await work01.assign(handle, [pool('10.244.0.0/30', 30)])
+    await expect(work01.assign('e', [pool('10.244.0.0/30', 30)])).rejects.toThrow(
+      'failed to request IPv4 addresses: Assigned 0 out of 1 requested IPv4 addresses; No IPs available in pools: [10.244.0.0/30]',
+    )
+  })
+
+  it('gives a certain address once and says who has it', async () => {
+    const work01 = await node('work01')
+    expect(await work01.assign('net.c1', small, '10.244.0.9')).toBe('10.244.0.9')
+    await expect(work01.assign('net.c2', small, '10.244.0.9')).rejects.toThrow('already assigned to net.c1')
+    await expect(work01.assign('net.c3', small, '192.0.2.1')).rejects.toThrow('in no pool')
+    expect((await kube.list(ipamHandles)).items).toHaveLength(1)
+  })
+})
+
+describe('claiming and giving up blocks', () => {
+  const cidr = parseCidr('10.244.0.0/30')
+
+  it("leaves another's block alone and takes back its own pending affinity", async () => {
+    const [work01, work02] = [await node('work01'), await node('work02')]
+    await claimBlock(work01.deps, cidr)
+    expect(await claimBlock(work02.deps, cidr)).toBeUndefined()
+    expect((await kube.list(blockAffinities)).items.map(({ spec }) => spec.node)).toEqual(['work01'])
+  })
+
+  it('completes a claim that was cut short after the affinity, and after the block', async () => {
+    for (const cut of ['create IPAMBlock', 'update BlockAffinity']) {
+      kube = createFakeKube()
+      const work01 = await node('work01')
+      kube.intercept(({ verb, type }) => {
+        if (`${verb} ${type?.kind}` === cut) throw new Error('killed')
+      })
+      await expect(claimBlock(work01.deps, cidr)).rejects.toThrow('killed')
+      kube.intercept(undefined)
+      expect((await claimBlock(work01.deps, cidr))?.spec.affinity).toBe('host:work01')
+      expect((await kube.list(blockAffinities)).items.map(({ spec }) => spec.state)).toEqual(['confirmed'])
+    }
+  })
+
+  it('deletes an empty block, and leaves a used one without owner until it is empty', async () => {
+    const work01 = await node('work01')
+    await work01.assign('net.c1', [pool('10.244.0.0/30', 30)])
+    await releaseBlock(work01.deps, { nodeName: 'work01', cidr: '10.244.0.0/30' })
+    const [block] = (await kube.list(ipamBlocks)).items
+    expect(block?.spec.affinity).toBeUndefined()
+    expect((await kube.list(blockAffinities)).items).toEqual([])
+    await work01.release('net.c1')
+    expect((await kube.list(ipamBlocks)).items).toEqual([])
+  })
+})
+
+describe('releasing', () => {
+  it('is done again without harm', async () => {
+    const work01 = await node('work01')
+    const address = await work01.assign('net.c1', [pool('10.244.0.0/30', 30)])
+    expect(await work01.release('net.c1')).toEqual([address])
+    expect(await work01.release('net.c1')).toEqual([])
+  })
+
+  it('finds what an allocation that died half way has left', async () => {
+    const work01 = await node('work01')
+    kube.intercept(({ verb, type }) => {
+      if (verb === 'update' && type?.kind === 'IPAMBlock') throw new Error('killed')
+      if (verb === 'delete') throw new Error('killed')
+    })
+    await expect(work01.assign('net.c1', [pool('10.244.0.0/30', 30)])).rejects.toThrow('killed')
+    kube.intercept(undefined)
+    expect((await kube.list(ipamHandles)).items).toHaveLength(1)
+    await work01.release('net.c1')
+    expect((await kube.list(ipamHandles)).items).toEqual([])
+  })
+})

@@ -1,0 +1,179 @@
+import { addressToBigint, bigintToAddress, type Cidr, cidrContains, formatCidr, parseCidr } from '../../../base/ip.ts'
+import type { AllocationAttributes, IPAMBlock, IPAMBlockSpec } from '../resources.ts'
+
+/** Who takes an address. */
+export interface Holder {
+  readonly handleId: string
+  /** node, namespace, pod, timestamp */
+  readonly secondary: Readonly<Record<string, string>>
+}
+
+export interface Assignment {
+  readonly block: IPAMBlock
+  readonly address: string
+}
+
+/** `10.244.83.0/24` to `10-244-83-0-24`. */
+export function blockName(cidr: string): string {
+  return cidr.replaceAll(/[.:/]/g, '-')
+}
+
+/** `host:<node>`, the value of a block's `affinity`. */
+export function hostAffinity(nodeName: string): string {
+  return `host:${nodeName}`
+}
+
+/** Name of the node that owns the block, or undefined. */
+export function ownerOf(block: IPAMBlock): string | undefined {
+  return /^host:(.+)$/.exec(block.spec.affinity ?? '')?.[1]
+}
+
+/** A fresh block with every address free; no address is kept back, not even the first and the last. */
+export function newBlock(cidr: Cidr, options: { nodeName: string; now: number }): IPAMBlock {
+  const size = Number(cidr.last - cidr.first) + 1
+  return {
+    metadata: { name: blockName(formatCidr(cidr)) },
+    spec: {
+      cidr: formatCidr(cidr),
+      affinity: hostAffinity(options.nodeName),
+      allocations: Array.from({ length: size }, () => null),
+      unallocated: Array.from({ length: size }, (_, ordinal) => ordinal),
+      attributes: [],
+      strictAffinity: false,
+      deleted: false,
+      // Microseconds, not Calico's nanoseconds: those do not fit a JSON number of JavaScript.
+      sequenceNumber: options.now * 1000,
+      sequenceNumberForAllocation: {},
+      affinityClaimTime: new Date(options.now).toISOString(),
+    },
+  }
+}
+
+export function hasFree(block: IPAMBlock): boolean {
+  return block.spec.unallocated.length > 0
+}
+
+export function isEmpty(block: IPAMBlock): boolean {
+  return block.spec.allocations.every((index) => index === null)
+}
+
+/** Takes the address that has been free for longest; undefined when none is. The block is not changed. */
+export function assignNext(block: IPAMBlock, holder: Holder): Assignment | undefined {
+  const ordinal = block.spec.unallocated[0]
+  return ordinal === undefined ? undefined : assignOrdinal(block, ordinal, holder)
+}
+
+/** Takes this address; undefined when it is in use. */
+export function assignAddress(block: IPAMBlock, address: string, holder: Holder): Assignment | undefined {
+  const ordinal = ordinalOf(block, address)
+  return block.spec.allocations[ordinal] === null ? assignOrdinal(block, ordinal, holder) : undefined
+}
+
+/** Handle that holds the address, if any does. */
+export function holderOf(block: IPAMBlock, address: string): AllocationAttributes | undefined {
+  const index = block.spec.allocations[ordinalOf(block, address)]
+  return typeof index === 'number' ? block.spec.attributes[index] : undefined
+}
+
+export function addressesOf(block: IPAMBlock, handleId: string): string[] {
+  return ordinalsOf(block.spec, handleId).map((ordinal) => addressAt(block, ordinal))
+}
+
+/** Every address that is in use, with its holder. */
+export function allocationsOf(block: IPAMBlock): { address: string; attributes: AllocationAttributes }[] {
+  return block.spec.allocations.flatMap((index, ordinal) => {
+    const attributes = index === null ? undefined : block.spec.attributes[index]
+    return attributes === undefined ? [] : [{ address: addressAt(block, ordinal), attributes }]
+  })
+}
+
+/** The block without what the handle holds; undefined when it holds nothing. Freed addresses go to the end of the queue. */
+export function releaseHandle(block: IPAMBlock, handleId: string): IPAMBlock | undefined {
+  const freed = new Set(ordinalsOf(block.spec, handleId))
+  if (freed.size === 0) return undefined
+  const { spec } = block
+  const sequenceNumbers = Object.entries(spec.sequenceNumberForAllocation ?? {})
+  return {
+    ...block,
+    spec: pruneAttributes({
+      ...spec,
+      allocations: spec.allocations.map((index, ordinal) => (freed.has(ordinal) ? null : index)),
+      unallocated: [...spec.unallocated, ...freed],
+      sequenceNumber: (spec.sequenceNumber ?? 0) + 1,
+      sequenceNumberForAllocation: Object.fromEntries(
+        sequenceNumbers.filter(([ordinal]) => !freed.has(Number(ordinal))),
+      ),
+    }),
+  }
+}
+
+function assignOrdinal(block: IPAMBlock, ordinal: number, holder: Holder): Assignment {
+  const { spec } = block
+  const { attributes, index } = withAttributes(spec.attributes, holder)
+  const allocations = [...spec.allocations]
+  allocations[ordinal] = index
+  const sequenceNumber = spec.sequenceNumber ?? 0
+  return {
+    address: addressAt(block, ordinal),
+    block: {
+      ...block,
+      spec: {
+        ...spec,
+        allocations,
+        attributes,
+        unallocated: spec.unallocated.filter((free) => free !== ordinal),
+        sequenceNumber: sequenceNumber + 1,
+        sequenceNumberForAllocation: { ...spec.sequenceNumberForAllocation, [ordinal]: sequenceNumber },
+      },
+    },
+  }
+}
+
+/** Equal attributes share one place in the list. */
+function withAttributes(
+  attributes: readonly AllocationAttributes[],
+  holder: Holder,
+): { attributes: AllocationAttributes[]; index: number } {
+  const wanted: AllocationAttributes = { handle_id: holder.handleId, secondary: { ...holder.secondary } }
+  const index = attributes.findIndex((known) => isSameHolder(known, wanted))
+  return index >= 0
+    ? { attributes: [...attributes], index }
+    : { attributes: [...attributes, wanted], index: attributes.length }
+}
+
+function isSameHolder(a: AllocationAttributes, b: AllocationAttributes): boolean {
+  const [left, right] = [a.secondary ?? {}, b.secondary ?? {}]
+  return (
+    a.handle_id === b.handle_id &&
+    Object.keys(left).length === Object.keys(right).length &&
+    Object.entries(left).every(([key, value]) => right[key] === value)
+  )
+}
+
+/** Drops attributes that no address refers to, and numbers the rest anew. */
+function pruneAttributes(spec: IPAMBlockSpec): IPAMBlockSpec {
+  const used = [...new Set(spec.allocations.filter((index) => index !== null))].sort((a, b) => a - b)
+  const renumbered = new Map(used.map((index, position) => [index, position]))
+  return {
+    ...spec,
+    allocations: spec.allocations.map((index) => (index === null ? null : (renumbered.get(index) ?? null))),
+    attributes: used.flatMap((index) => spec.attributes[index] ?? []),
+  }
+}
+
+function ordinalsOf(spec: IPAMBlockSpec, handleId: string): number[] {
+  return spec.allocations.flatMap((index, ordinal) =>
+    index !== null && spec.attributes[index]?.handle_id === handleId ? [ordinal] : [],
+  )
+}
+
+function addressAt(block: IPAMBlock, ordinal: number): string {
+  const cidr = parseCidr(block.spec.cidr)
+  return bigintToAddress(cidr.first + BigInt(ordinal), cidr.family)
+}
+
+/** -1 for an address outside the block. */
+function ordinalOf(block: IPAMBlock, address: string): number {
+  const cidr = parseCidr(block.spec.cidr)
+  return cidrContains(cidr, address) ? Number(addressToBigint(address) - cidr.first) : -1
+}

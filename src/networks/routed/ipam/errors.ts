@@ -1,0 +1,15 @@
+import { TwinlaneError } from '../../../base/errors.ts'
+
+/** No address could be given, or an address could not be given back. */
+export class IpamError extends TwinlaneError {}
+
+/** Every address of the pools is in use. */
+export class PoolExhaustedError extends IpamError {}
+
+/** The node owns as many blocks as it may. */
+export class BlockLimitError extends IpamError {}
+
+/** The sentence that users of Calico know, with the reason at its end. */
+export function notAssigned(reason: string): string {
+  return `failed to request IPv4 addresses: Assigned 0 out of 1 requested IPv4 addresses; ${reason}`
+}

@@ -1,0 +1,93 @@
+import { type Cidr, cidrContains, cidrCovers, formatCidr, parseCidr } from '../../../base/ip.ts'
+import type { IPPool } from '../resources.ts'
+import { type Labels, matchesSelector, parseSelector } from '../selector.ts'
+import { IpamError, notAssigned } from './errors.ts'
+
+export interface PoolChoice {
+  readonly nodeName: string
+  readonly nodeLabels: Labels
+  readonly namespaceLabels?: Labels | undefined
+  /** Names or prefixes, from the CNI configuration or the pod's annotation. Empty: any pool that may be used. */
+  readonly requested: readonly string[]
+}
+
+/**
+ * Pools that a pod on this node may get an IPv4 address from, in the order in which they are tried (calico.md 1.2.2).
+ * Pools asked for by name need not select the node, but must exist and be enabled. Throws IpamError when none is left.
+ */
+export function selectPools(pools: readonly IPPool[], choice: PoolChoice): IPPool[] {
+  const enabled = pools.filter((pool) => isUsable(pool)).sort(byName)
+  const candidates =
+    choice.requested.length > 0 ? requestedPools(enabled, choice.requested) : automaticPools(enabled, choice)
+  const qualified = candidates.filter((pool) => pool.spec.allowedUses?.includes('Workload') ?? true)
+  if (qualified.length > 0) return qualified
+  throw new IpamError(notAssigned('cannot find a qualified ippool'), {
+    fix: 'add Workload to allowedUses of an IPPool',
+  })
+}
+
+/** 26 for IPv4, 122 for IPv6, unless the pool says otherwise. */
+export function blockSizeOf(pool: IPPool): number {
+  return pool.spec.blockSize ?? (poolCidr(pool).family === 4 ? 26 : 122)
+}
+
+export function poolCidr(pool: IPPool): Cidr {
+  return parseCidr(pool.spec.cidr)
+}
+
+/** The pool that holds the address or block, if one does. */
+export function poolOf(pools: readonly IPPool[], addressOrCidr: string): IPPool | undefined {
+  return pools.find((pool) =>
+    addressOrCidr.includes('/')
+      ? cidrCovers(poolCidr(pool), parseCidr(addressOrCidr))
+      : cidrContains(poolCidr(pool), addressOrCidr),
+  )
+}
+
+function requestedPools(enabled: readonly IPPool[], requested: readonly string[]): IPPool[] {
+  return requested.map((wanted) => {
+    const found = enabled.find((pool) => pool.metadata.name === wanted || pool.spec.cidr === wanted)
+    if (found !== undefined) return found
+    throw new IpamError(notAssigned(`the given pool (${wanted}) does not exist, or is not enabled`), {
+      fix: `create or enable the IPPool, or name another in ipv4_pools`,
+    })
+  })
+}
+
+function automaticPools(enabled: readonly IPPool[], choice: PoolChoice): IPPool[] {
+  const found = enabled.filter((pool) => isAutomaticFor(pool, choice))
+  if (found.length > 0) return found
+  throw new IpamError(notAssigned(`no configured Calico pools for node ${choice.nodeName}`), {
+    fix: 'create an IPPool, or widen the nodeSelector of one',
+  })
+}
+
+function isAutomaticFor(pool: IPPool, choice: PoolChoice): boolean {
+  const { nodeSelector, namespaceSelector, assignmentMode } = pool.spec
+  if (assignmentMode === 'Manual') return false
+  if (!selects(nodeSelector, choice.nodeLabels)) return false
+  return namespaceSelector === undefined || selects(namespaceSelector, choice.namespaceLabels ?? {})
+}
+
+/** A selector that cannot be read selects nothing: better no address than one from the wrong pool. */
+function selects(selector: string | undefined, labels: Labels): boolean {
+  try {
+    return matchesSelector(parseSelector(selector ?? ''), labels)
+  } catch {
+    return false
+  }
+}
+
+function isUsable(pool: IPPool): boolean {
+  if (pool.spec.disabled === true || pool.metadata.deletionTimestamp !== undefined) return false
+  try {
+    const cidr = poolCidr(pool)
+    return cidr.family === 4 && formatCidr(cidr) === pool.spec.cidr
+  } catch {
+    return false
+  }
+}
+
+function byName(a: IPPool, b: IPPool): number {
+  return a.metadata.name < b.metadata.name ? -1 : 1
+}

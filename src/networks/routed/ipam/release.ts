@@ -1,0 +1,34 @@
+import type { KubeClient } from '../../../kube/api.ts'
+import { addressesOf, isEmpty, ownerOf, releaseHandle } from './block.ts'
+import type { BlockStore } from './block-store.ts'
+import { deleteHandle, findHandle } from './handles.ts'
+
+/**
+ * Gives back everything that the handle holds; nothing is success. Blocks first, the handle last, so that a release
+ * that is cut short can be done again. Returns the addresses that it freed.
+ */
+export async function releaseByHandle(
+  deps: { kube: KubeClient; store: BlockStore },
+  handleId: string,
+): Promise<string[]> {
+  const handle = await findHandle(deps.kube, handleId)
+  const seen = deps.store.view.list().filter((block) => addressesOf(block, handleId).length > 0)
+  const cidrs = new Set([...Object.keys(handle?.spec.block ?? {}), ...seen.map(({ spec }) => spec.cidr)])
+  const freed: string[] = []
+  for (const cidr of cidrs) freed.push(...(await releaseInBlock(deps.store, cidr, handleId)))
+  if (handle !== undefined) await deleteHandle(deps.kube, handle)
+  return freed
+}
+
+async function releaseInBlock(store: BlockStore, cidr: string, handleId: string): Promise<string[]> {
+  const resident = store.view.find(cidr)
+  // The view may be older than the allocation; the handle says that there is one.
+  if (resident === undefined || addressesOf(resident, handleId).length === 0) await store.read(cidr)
+  let freed: string[] = []
+  const written = await store.update(cidr, (block) => {
+    freed = addressesOf(block, handleId)
+    return releaseHandle(block, handleId)
+  })
+  if (written !== undefined && isEmpty(written) && ownerOf(written) === undefined) await store.delete(written)
+  return written === undefined ? [] : freed
+}
