@@ -1,0 +1,231 @@
+import { isAddress, parseAddress } from '../../../base/ip.ts'
+import type { BGPPeer, BGPPeerSpec, SecretKeyRef } from '../resources.ts'
+import { matchesSelector, parseSelector, SelectorError } from '../selector.ts'
+import { type BgpNode, defaultBgpPort } from './bgp-node.ts'
+
+/** One BGP session of the local node. */
+export interface BgpSession {
+  readonly kind: 'mesh' | 'global' | 'node'
+  readonly address: string
+  readonly port: number
+  readonly asNumber: number
+  /** Waits for the other side to open the connection. */
+  readonly isPassive: boolean
+  readonly isRouteReflectorClient: boolean
+  /** The peer's node name, or the name of the BGPPeer. */
+  readonly description: string
+  readonly options: SessionOptions
+}
+
+export interface SessionOptions {
+  readonly password?: SecretKeyRef
+  readonly maxRestartTime?: string
+  readonly allowedLocalAsNumbers?: number
+  readonly ttlSecurityHops?: number
+  readonly keepsNextHop?: boolean
+  readonly reachableBy?: string
+}
+
+export interface PeerProblem {
+  readonly peer: BGPPeer
+  readonly message: string
+}
+
+export interface SelectedPeers {
+  readonly sessions: readonly BgpSession[]
+  /** BGPPeers that cannot do what they say. */
+  readonly problems: readonly PeerProblem[]
+}
+
+export interface PeerInput {
+  readonly local: BgpNode
+  /** All nodes, with or without the local one. */
+  readonly nodes: readonly BgpNode[]
+  readonly peers: readonly BGPPeer[]
+  readonly isMeshEnabled: boolean
+  /** AS number of a peerIP without one. */
+  readonly clusterAsNumber: number
+}
+
+/** The sessions that the local node shall have (calico.md 1.3.5), in an order that does not depend on the input's. */
+export function selectPeers(input: PeerInput): SelectedPeers {
+  const { local } = input
+  if (local.ipv4Address === undefined) return { sessions: [], problems: [] }
+  const peerings = [...input.peers].sort(byName).map((peer) => resolvePeering(peer, input))
+  const problems = peerings.flatMap(({ peer, problem }) => (problem === undefined ? [] : [{ peer, message: problem }]))
+  const global = firstOfEach(
+    peerings.filter(({ isGlobal }) => isGlobal).flatMap((peering) => toRemotes(peering, local)),
+  )
+  const globalKeys = new Set(global.map(keyOf))
+  const specific = firstOfEach([
+    ...peerings.filter(({ isGlobal }) => !isGlobal).flatMap((peering) => toRemotes(peering, local)),
+    ...peerings.flatMap((peering) => backToLocals(peering, local)),
+  ]).filter((session) => !globalKeys.has(keyOf(session)))
+  return { sessions: [...meshSessions(input), ...global, ...specific].sort(byKindAndAddress), problems }
+}
+
+/** Every other node of the mesh. Route reflectors have left it, on both sides. */
+function meshSessions({ local, nodes, isMeshEnabled }: PeerInput): BgpSession[] {
+  if (!isMeshEnabled || local.routeReflectorClusterId !== undefined) return []
+  return nodes
+    .filter(({ name, routeReflectorClusterId }) => name !== local.name && routeReflectorClusterId === undefined)
+    .flatMap((node) => sessionTo(remoteOf(node), { kind: 'mesh', local, description: node.name, options: {} }))
+}
+
+interface Remote {
+  readonly address: string
+  readonly port: number
+  readonly asNumber: number
+  readonly node: BgpNode | undefined
+}
+
+/** A BGPPeer with both its sides worked out. */
+interface Peering {
+  readonly peer: BGPPeer
+  readonly isGlobal: boolean
+  readonly locals: readonly BgpNode[]
+  readonly remotes: readonly Remote[]
+  readonly problem: string | undefined
+}
+
+function resolvePeering(peer: BGPPeer, input: PeerInput): Peering {
+  const { node, nodeSelector, peerSelector } = peer.spec
+  const isGlobal = isBlank(node) && isBlank(nodeSelector)
+  try {
+    const nodes = [...input.nodes.filter(({ name }) => name !== input.local.name), input.local]
+    const locals = isGlobal ? nodes : nodes.filter(localMatch(peer.spec))
+    const remotes = isBlank(peerSelector)
+      ? [remoteAt(peer.spec, { ...input, nodes })]
+      : select(nodes, peerSelector).map(remoteOf)
+    return { peer, isGlobal, locals, remotes: remotes.filter((remote) => remote !== undefined), problem: sideProblem() }
+
+    function sideProblem(): string | undefined {
+      if (remotes.length === 0) return `peerSelector ${peerSelector} matches no node, so there is no session`
+      if (locals.length > 0) return undefined
+      const side = isBlank(node) ? `nodeSelector ${nodeSelector} matches no node` : `there is no node ${node}`
+      return `${side}, so there is no session`
+    }
+  } catch (error) {
+    if (!(error instanceof SelectorError) && !(error instanceof PeerAddressError)) throw error
+    return { peer, isGlobal, locals: [], remotes: [], problem: error.message }
+  }
+}
+
+class PeerAddressError extends Error {}
+
+function localMatch({ node, nodeSelector }: BGPPeerSpec): (candidate: BgpNode) => boolean {
+  if (!isBlank(node)) return ({ name }) => name === node
+  const selector = parseSelector(nodeSelector ?? '')
+  return ({ labels }) => matchesSelector(selector, labels)
+}
+
+function select(nodes: readonly BgpNode[], text: string | undefined): BgpNode[] {
+  const selector = parseSelector(text ?? '')
+  return nodes.filter(({ labels }) => matchesSelector(selector, labels))
+}
+
+function remoteOf(node: BgpNode): Remote | undefined {
+  if (node.ipv4Address === undefined) return undefined
+  return { address: node.ipv4Address, port: node.listenPort, asNumber: node.asNumber, node }
+}
+
+/** The peer that peerIP names; one of our nodes if address, port and AS number are the node's. undefined for IPv6. */
+function remoteAt(spec: BGPPeerSpec, input: PeerInput): Remote | undefined {
+  const { address, port } = splitPort(spec.peerIP ?? '')
+  if (parseAddress(address).family === 6) return undefined
+  const asNumber = spec.asNumber ?? input.clusterAsNumber
+  const node = input.nodes.find(
+    (known) =>
+      known.ipv4Address === address && known.asNumber === asNumber && (port ?? known.listenPort) === known.listenPort,
+  )
+  return { address, port: port ?? node?.listenPort ?? defaultBgpPort, asNumber, node }
+}
+
+/** `10.0.0.1`, `10.0.0.1:178`, `fd00::1`, `[fd00::1]:178`. Throws PeerAddressError. */
+function splitPort(peerIP: string): { address: string; port: number | undefined } {
+  const match = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(peerIP) ?? /^([\d.]+)(?::(\d{1,5}))?$/.exec(peerIP)
+  const address = match?.[1] ?? peerIP
+  const port = match?.[2] === undefined ? undefined : Number(match[2])
+  if (isAddress(address) && (port === undefined || (port > 0 && port < 65_536))) return { address, port }
+  throw new PeerAddressError(`peerIP "${peerIP}" is not an address, or an address with a port`)
+}
+
+/** Sessions of the local node because the BGPPeer selects it. */
+function toRemotes({ peer, isGlobal, locals, remotes }: Peering, local: BgpNode): BgpSession[] {
+  if (!locals.some(({ name }) => name === local.name)) return []
+  const kind = isGlobal ? 'global' : 'node'
+  return remotes.flatMap((remote) =>
+    sessionTo(remote, { kind, local, description: peer.metadata.name, options: optionsOf(peer.spec) }),
+  )
+}
+
+/**
+ * Sessions of the local node because the BGPPeer makes others peer with it: without them one side would dial a peer
+ * that knows nothing of it.
+ */
+function backToLocals({ peer, locals, remotes }: Peering, local: BgpNode): BgpSession[] {
+  if (peer.spec.reversePeering === 'Manual') return []
+  if (!remotes.some(({ node }) => node?.name === local.name)) return []
+  return locals.flatMap((node) =>
+    sessionTo(remoteOf(node), { kind: 'node', local, description: peer.metadata.name, options: optionsOf(peer.spec) }),
+  )
+}
+
+function sessionTo(
+  remote: Remote | undefined,
+  from: { kind: BgpSession['kind']; local: BgpNode; description: string; options: SessionOptions },
+): BgpSession[] {
+  const { kind, local, description, options } = from
+  const own = local.ipv4Address
+  if (remote === undefined || own === undefined || remote.address === own) return []
+  const { address, port, asNumber, node } = remote
+  // Compared as text, as every Calico node does: both sides must come to opposite answers.
+  const isPassive = kind !== 'node' && node !== undefined && address > own
+  return [
+    { kind, address, port, asNumber, isPassive, isRouteReflectorClient: isClient(remote, local), description, options },
+  ]
+}
+
+/** With the same cluster ID both drop what the other has reflected, so they are no clients of each other. */
+function isClient(remote: Remote, local: BgpNode): boolean {
+  if (local.routeReflectorClusterId === undefined || remote.asNumber !== local.asNumber) return false
+  return remote.node?.routeReflectorClusterId !== local.routeReflectorClusterId
+}
+
+function optionsOf(spec: BGPPeerSpec): SessionOptions {
+  const { password, maxRestartTime, numAllowedLocalASNumbers, ttlSecurity, keepOriginalNextHop, reachableBy } = spec
+  return {
+    ...(password?.secretKeyRef === undefined ? {} : { password: password.secretKeyRef }),
+    ...(maxRestartTime === undefined ? {} : { maxRestartTime }),
+    ...(numAllowedLocalASNumbers === undefined ? {} : { allowedLocalAsNumbers: numAllowedLocalASNumbers }),
+    ...(ttlSecurity === undefined ? {} : { ttlSecurityHops: ttlSecurity }),
+    ...(keepOriginalNextHop === undefined ? {} : { keepsNextHop: keepOriginalNextHop }),
+    ...(reachableBy === undefined ? {} : { reachableBy }),
+  }
+}
+
+function firstOfEach(sessions: readonly BgpSession[]): BgpSession[] {
+  const found = new Map<string, BgpSession>()
+  for (const session of sessions) if (!found.has(keyOf(session))) found.set(keyOf(session), session)
+  return [...found.values()]
+}
+
+function keyOf({ address, port }: BgpSession): string {
+  return `${address}:${port}`
+}
+
+const kindOrder = { mesh: 0, global: 1, node: 2 }
+
+function byKindAndAddress(a: BgpSession, b: BgpSession): number {
+  if (a.kind !== b.kind) return kindOrder[a.kind] - kindOrder[b.kind]
+  if (a.address === b.address) return a.port - b.port
+  return a.address.localeCompare(b.address, 'en', { numeric: true })
+}
+
+function byName(a: BGPPeer, b: BGPPeer): number {
+  return a.metadata.name < b.metadata.name ? -1 : 1
+}
+
+function isBlank(text: string | undefined): boolean {
+  return text === undefined || text.trim() === ''
+}
