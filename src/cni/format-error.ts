@@ -27,7 +27,10 @@ export function codeOf(error: unknown): number {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof CniError) return cause.code
     if (cause instanceof ConfigError) return cniErrorCode.invalidNetworkConfig
-    if (cause instanceof TimeoutError || cause.name === 'AbortError') return cniErrorCode.tryAgainLater
+    // Node.js' own deadline and abort are known by name only.
+    if (cause instanceof TimeoutError || ['AbortError', 'TimeoutError'].includes(cause.name)) {
+      return cniErrorCode.tryAgainLater
+    }
   }
   return cniErrorCode.internal
 }

@@ -1,0 +1,77 @@
+import { describeError } from '../../base/errors.ts'
+import { UndoStack } from '../../base/undo.ts'
+import { cniErrorCode } from '../../cni/errors.ts'
+import { addChain, type ChainRequest, checkChain, deleteChain } from '../../cni/exec.ts'
+import { codeOf } from '../../cni/format-error.ts'
+import type { NetworkConfigList } from '../../cni/request.ts'
+import type { CniResult } from '../../cni/result.ts'
+import type { AttachmentRef, AttachRequest, NetworkDriver, NodeDeps, NodeSide, Problem } from '../driver.ts'
+
+/**
+ * Any other CNI plugin as a network: executes the plugins of the configuration as a runtime would. It serves every
+ * type that no other driver serves.
+ */
+export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
+  name: 'delegate',
+  types: [],
+  // What a plugin can honour stands in its own configuration (`capabilities`).
+  capabilities: { runtimeConfig: [], canBeDefault: true, verbs: ['CHECK'] },
+  resources: [],
+  parseSettings: () => undefined,
+  parseConfig: (list) => list,
+  nodeSide: (_settings, deps) => createNodeSide(deps),
+}
+
+function createNodeSide(deps: NodeDeps): NodeSide<NetworkConfigList> {
+  const folders = deps.paths.cniBinFolders
+  return {
+    start: async () => {},
+    stop: async () => {},
+    attach: (request, signal) => attach(request, folders, signal),
+    detach: (ref, signal) => deleteChain(chainRequest(ref, folders, { prevResult: ref.prevResult, signal })),
+    verify: (ref, result) => verify(ref, folders, result),
+    // Without a configuration there is nobody to ask; the agent detaches what it has records of.
+    collectGarbage: async () => {},
+    status: () => ({ isReady: true, problems: [] }),
+  }
+}
+
+/** A chain that fails half-way is deleted as a whole (CNI spec section 3). */
+async function attach(
+  request: AttachRequest<NetworkConfigList>,
+  folders: readonly string[],
+  signal: AbortSignal,
+): Promise<CniResult> {
+  signal.throwIfAborted()
+  const undo = new UndoStack()
+  undo.push('the plugins that ran', () => deleteChain(chainRequest(request, folders)))
+  try {
+    return await addChain(chainRequest(request, folders, { signal }))
+  } catch (error) {
+    throw await undo.unwind(error)
+  }
+}
+
+async function verify(
+  ref: AttachmentRef<NetworkConfigList>,
+  folders: readonly string[],
+  result: CniResult,
+): Promise<Problem[]> {
+  try {
+    await checkChain(chainRequest(ref, folders, { prevResult: result }))
+    return []
+  } catch (error) {
+    // A plugin from before CHECK has nothing to say.
+    if (codeOf(error) === cniErrorCode.incompatibleVersion) return []
+    return [{ what: describeError(error) }]
+  }
+}
+
+function chainRequest(
+  ref: AttachmentRef<NetworkConfigList>,
+  folders: readonly string[],
+  more: Pick<ChainRequest, 'prevResult' | 'signal'> = {},
+): ChainRequest {
+  const { config: list, containerId, netns, ifName, args } = ref
+  return { list, containerId, netns, ifName, args, folders, ...more }
+}
