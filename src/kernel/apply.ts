@@ -1,16 +1,14 @@
-import { describeError } from '../base/errors.ts'
-import { type InterfaceAddress, parseAddress, parseInterfaceAddress } from '../base/ip.ts'
-import { describeOperation } from './describe.ts'
-import { KernelError } from './errors.ts'
+import type { InterfaceAddress } from '../base/ip.ts'
 import type { Neighbor, Netns, Operation, Route, Rule } from './kernel.ts'
 import { deleteLink, deleteLinkGroup, ensureBridge, ensureVeth, setLink } from './links.ts'
-import { netnsName } from './namespace.ts'
 import { encodeAddress } from './netlink/address.ts'
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM } from './netlink/constants.ts'
 import { encodeNeighbor } from './netlink/neighbor.ts'
 import { encodeRoute, encodeRouteDeletion } from './netlink/route.ts'
-import { canonicalPrefix, encodeRule } from './netlink/rule.ts'
+import { encodeRule } from './netlink/rule.ts'
+import { isSameRule, operationAddress } from './normalize.ts'
 import { setChecksumOffload } from './offload.ts'
+import { operationError } from './operation-error.ts'
 import { readAddresses, readRules } from './read.ts'
 import type { Session } from './session.ts'
 import { writeSysctl } from './sysctl.ts'
@@ -36,7 +34,7 @@ const appliers: { [Name in Operation['op']]: (session: Session, operation: Ensur
   deleteLink: (session, { name }) => deleteLink(session, name),
   deleteLinkGroup: (session, { group }) => deleteLinkGroup(session, group),
   ensureAddress,
-  deleteAddress: (session, { device, address }) => deleteAddress(session, device, interfaceAddress(address)),
+  deleteAddress: (session, { device, address }) => deleteAddress(session, device, operationAddress(address)),
   ensureRoute: (session, { route }) => ensureRoute(session, route),
   deleteRoute: (session, { route }) => deleteRoute(session, route),
   ensureRule: (session, { rule }) => ensureRule(session, rule),
@@ -54,7 +52,7 @@ function applyOne(session: Session, operation: Operation): void {
 
 /** An equal address stays as it is: taking it away for a moment would take its routes away for good. */
 function ensureAddress(session: Session, operation: Ensure<'ensureAddress'>): void {
-  const address = interfaceAddress(operation.address)
+  const address = operationAddress(operation.address)
   const index = session.indexOf(operation.device)
   const { broadcast, scope } = operation
   const add = (): void =>
@@ -116,19 +114,6 @@ function deleteRule(session: Session, rule: Rule): void {
   )
 }
 
-function isSameRule(one: Rule, other: Rule): boolean {
-  return (
-    one.priority === other.priority &&
-    one.table === other.table &&
-    canonicalPrefix(one.from) === canonicalPrefix(other.from) &&
-    canonicalPrefix(one.to) === canonicalPrefix(other.to) &&
-    one.inputDevice === other.inputDevice &&
-    (one.mark ?? 0) === (other.mark ?? 0) &&
-    one.suppressPrefixLength === other.suppressPrefixLength &&
-    (other.protocol === undefined || one.protocol === other.protocol)
-  )
-}
-
 function ensureNeighbor(session: Session, neighbor: Neighbor): void {
   session.socket.change('ensureNeighbor', {
     type: RTM.NEWNEIGH,
@@ -144,20 +129,4 @@ function deleteNeighbor(session: Session, neighbor: Neighbor): void {
       body: encodeNeighbor(neighbor, session.indexOf(neighbor.device)),
     }),
   )
-}
-
-/** An address without a length is a host's. */
-function interfaceAddress(text: string): InterfaceAddress {
-  if (text.includes('/')) return parseInterfaceAddress(text)
-  const { family, address } = parseAddress(text)
-  return { family, address, prefixLength: family === 4 ? 32 : 128 }
-}
-
-function operationError(error: unknown, operation: Operation, netns: Netns): KernelError {
-  const what = `${describeOperation(operation)} in ${netnsName(netns)}`
-  if (!(error instanceof KernelError)) return new KernelError(what, 'EINVAL', describeError(error), { cause: error })
-  return new KernelError(what, error.code, error.text, {
-    cause: error,
-    ...(error.fix === undefined ? {} : { fix: error.fix }),
-  })
 }

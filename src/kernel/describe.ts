@@ -1,8 +1,13 @@
-import type { Operation, Route, Rule } from './kernel.ts'
+import type { Netns, Operation, Route, Rule } from './kernel.ts'
 
 /** An operation in one line, for messages: its name, its device, what identifies it. */
 export function describeOperation(operation: Operation): string {
   return `${operation.op} ${subject(operation)}`
+}
+
+/** How a namespace is called in messages. */
+export function netnsName(netns: Netns): string {
+  return netns ?? "the process' own namespace"
 }
 
 function subject(operation: Operation): string {

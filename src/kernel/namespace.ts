@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { errorCode } from '../base/errors.ts'
+import { netnsName } from './describe.ts'
 import { KernelError } from './errors.ts'
 import type { Netns } from './kernel.ts'
 import { check, libc } from './libc.ts'
@@ -56,11 +57,6 @@ export function leaveNetnsBehind(): void {
 export function isCurrentNetns(fd: number): boolean {
   const [one, other] = [fstatSync(fd), fstatSync(current ?? fd)]
   return one.ino === other.ino && one.dev === other.dev
-}
-
-/** How a namespace is called in messages. */
-export function netnsName(netns: Netns): string {
-  return netns ?? "the process' own namespace"
 }
 
 function openNetns(netns: string): number {

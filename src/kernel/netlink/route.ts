@@ -1,14 +1,12 @@
 import { bigintToAddress, familyOf, parseCidr } from '../../base/ip.ts'
 import type { Route } from '../kernel.ts'
+import { defaultScope, hasDevice } from '../normalize.ts'
 import { familyFrom, familyNumber, ipBytes, ipText } from './address.ts'
 import {
   AF_INET,
   AF_INET6,
   ROUTE_TYPES,
-  RT_SCOPE_HOST,
-  RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
-  RT_SCOPE_UNIVERSE,
   RT_TABLE_MAIN,
   RT_TABLE_UNSPEC,
   RTA,
@@ -76,13 +74,9 @@ export function decodeRoute(body: Buffer, nameOf: NameOf): Route | undefined {
     ...(source === undefined ? {} : { source: ipText(source) }),
     ...(metric === undefined ? {} : { metric }),
     ...(mtuBytes === undefined ? {} : { mtuBytes }),
+    // The kernel lists IPv6 blackholes with the device lo.
     ...(hasDevice(type) ? decodeWay({ found, flags, nameOf }) : {}),
   }
-}
-
-/** Whether a route of this type leads out of a device. The kernel lists IPv6 blackholes with the device lo. */
-function hasDevice(type: RouteType): boolean {
-  return !['blackhole', 'unreachable', 'prohibit', 'throw'].includes(type)
 }
 
 function encode(route: Route, options: { indexOf: IndexOf; scope: number; protocol: number }): Buffer {
@@ -108,15 +102,6 @@ function encode(route: Route, options: { indexOf: IndexOf; scope: number; protoc
     [RTA.MULTIPATH, route.nextHops === undefined ? undefined : encodeNextHops(route, route.nextHops, indexOf)],
   )
   return Buffer.concat([header, encodeAttributes([...list, ...gatewayAttributes(route.family, route.gateway)])])
-}
-
-function defaultScope(route: Route): number {
-  if (route.family === 6) return RT_SCOPE_UNIVERSE
-  const type = route.type ?? 'unicast'
-  if (type === 'local') return RT_SCOPE_HOST
-  if (type === 'broadcast' || type === 'multicast' || type === 'anycast') return RT_SCOPE_LINK
-  const isDirect = type === 'unicast' && route.gateway === undefined && route.nextHops === undefined
-  return isDirect ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE
 }
 
 function onlinkFlag(route: Route): number {

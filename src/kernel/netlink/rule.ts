@@ -1,5 +1,6 @@
-import { type Cidr, type Family, formatCidr, parseCidr } from '../../base/ip.ts'
+import { type Cidr, type Family, parseCidr } from '../../base/ip.ts'
 import type { Rule } from '../kernel.ts'
+import { rulePrefix } from '../normalize.ts'
 import { familyFrom, familyNumber, ipBytes, ipText } from './address.ts'
 import { FR_ACT_TO_TBL, FRA, RT_TABLE_UNSPEC } from './constants.ts'
 import { attributes, cString, decodeAttributes, encodeAttributes, readCString, u8, u32 } from './message.ts'
@@ -60,17 +61,9 @@ export function decodeRule(body: Buffer): Rule | undefined {
   }
 }
 
-/** A prefix of length 0 is no condition; the kernel does not store it. */
 function prefixOf(text: string | undefined): Cidr | undefined {
-  const cidr =
-    text === undefined ? undefined : parseCidr(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
-  return cidr?.prefixLength === 0 ? undefined : cidr
-}
-
-/** Canonical text of a rule's prefix; undefined for "any". */
-export function canonicalPrefix(text: string | undefined): string | undefined {
-  const cidr = prefixOf(text)
-  return cidr === undefined ? undefined : formatCidr(cidr)
+  const canonical = rulePrefix(text)
+  return canonical === undefined ? undefined : parseCidr(canonical)
 }
 
 function prefixText(bytes: Buffer | undefined, length: number): string | undefined {
