@@ -1,0 +1,81 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server } from 'node:https'
+import type { Duplex } from 'node:stream'
+import type { Log } from '../../base/log.ts'
+import { runAll } from '../../base/undo.ts'
+import type { Api } from './api.ts'
+import { ensureBootstrapObjects } from './bootstrap.ts'
+import { sendError, statusOf } from './http/send.ts'
+import { Resources } from './resources/resources.ts'
+import { route } from './router.ts'
+import { closeServer, createApiServer, type Listener, listen } from './server.ts'
+import { Store } from './storage/store.ts'
+import { resumeRemovals } from './verbs/remove.ts'
+
+export interface ApiServerOptions {
+  /** The append-only log and the snapshot live here. */
+  dataFolder: string
+  /** PEM texts. Every client must present a certificate signed by `clientCa`. */
+  tls: { key: string; cert: string; clientCa: string }
+  /** `fd` is a socket that listens already, made in another network namespace. */
+  listeners: Listener[]
+  /** ClusterIPs come from here; its first address is the service `kubernetes`. */
+  serviceCidr: string
+  /** The endpoint of the service `kubernetes`. */
+  advertise: { host: string; port: number }
+  /** Unix socket of that node's kubelet, or undefined when there is none. */
+  kubeletSocket: (nodeName: string) => string | undefined
+  log: Log
+}
+
+export interface ApiServer {
+  /** In the order of the listeners. */
+  readonly ports: number[]
+  close(): Promise<void>
+}
+
+/** Starts the lab's Kubernetes API: one store, any number of listeners. Resolves when all of them accept. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const store = await Store.open({ folder: options.dataFolder, log: options.log })
+  const { serviceCidr, kubeletSocket, log } = options
+  const api: Api = { store, resources: new Resources(store), serviceCidr, kubeletSocket, log }
+  ensureBootstrapObjects(api, options.advertise)
+  resumeRemovals(api)
+  await store.durable()
+  const stopping = new AbortController()
+  const servers = options.listeners.map(() => createFor(api, options, stopping.signal))
+  const ports = await Promise.all(
+    options.listeners.map((listener, index) => listen(servers[index] as Server, listener)),
+  )
+  return {
+    ports,
+    close: () => {
+      stopping.abort()
+      return runAll('stop the API server', [...servers.map((server) => () => closeServer(server)), () => store.close()])
+    },
+  }
+}
+
+function createFor(api: Api, { tls }: ApiServerOptions, signal: AbortSignal): Server {
+  return createApiServer({
+    tls,
+    onRequest: (request, response) => void serve(api, request, response, signal),
+    onUpgrade: (request, socket, head) => void upgrade(api, request, socket, head),
+  })
+}
+
+/** No request can harm the server: whatever is thrown becomes the answer. */
+async function serve(api: Api, request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+  response.on('error', () => {})
+  try {
+    await route(api, request, response, signal)
+  } catch (error) {
+    const { code } = statusOf(error)
+    if (code === 500) api.log.error({ error, method: request.method, url: request.url }, 'request failed')
+    sendError(response, error)
+  }
+}
+
+async function upgrade(_api: Api, _request: IncomingMessage, socket: Duplex, _head: Buffer): Promise<void> {
+  socket.destroy()
+}
