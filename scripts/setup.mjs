@@ -1,6 +1,6 @@
 // Makes a fresh Debian machine and a fresh clone ready: Debian packages, npm packages, build. Plain Node.js, since it
 // runs before there are any packages. Safe to repeat; says nothing when there is nothing to do.
-//   node scripts/setup.mjs [--tests]
+//   node scripts/setup.mjs [--tests | --build]
 import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,13 +13,13 @@ const keptPolicyFile = '/usr/sbin/policy-rc.d.kept-by-twinlane-setup'
 const policyMark = '# written by the set-up of Twinlane'
 
 /** Installs what is missing and builds. Throws SetupError. */
-export async function setup(options = {}) {
+export function setup(options = {}) {
   process.chdir(root)
   checkNode()
   checkMachine()
   installDebianPackages(options.tests === true)
   installNpmPackages()
-  await buildPrograms()
+  buildPrograms()
 }
 
 export class SetupError extends Error {}
@@ -141,7 +141,9 @@ function installNpmPackages() {
   writeFileSync(marker, wanted)
 }
 
-async function buildPrograms() {
+/** Builds dist/ when a source has changed. */
+export function buildPrograms() {
+  process.chdir(root)
   const marker = 'dist/.built-from'
   const wanted = hash(...sourceFiles().map((file) => `${file}\0${readFileSync(file)}`))
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return
@@ -191,8 +193,9 @@ export async function main(task) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await main(async () => {
-    await setup({ tests: process.argv.includes('--tests') })
+  await main(() => {
+    if (process.argv.includes('--build')) return buildPrograms()
+    setup({ tests: process.argv.includes('--tests') })
     console.log('Ready.')
   })
 }

@@ -31,12 +31,12 @@ const projects = [
   { name: 'lab', prefix: [] },
 ]
 
-await main(async () => {
+await main(() => {
   if (flags.only !== undefined && !projects.some((project) => project.name === flags.only)) {
     console.error(`--only ${flags.only}: there are ${projects.map((project) => project.name).join(', ')}`)
     return 2
   }
-  await setup({ tests: true })
+  setup({ tests: true })
   const total = { passed: 0, failed: 0 }
   const add = (counts) => {
     total.passed += counts.passed
