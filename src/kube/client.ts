@@ -1,5 +1,5 @@
 import type { KubeClient, ListOptions, Patch, WatchEvent, WatchOptions } from './api.ts'
-import { isGone, isNotFound, KubeError, type KubeStatus, statusError } from './errors.ts'
+import { isGone, KubeError, type KubeStatus, statusError, undefinedIfNotFound } from './errors.ts'
 import { splitLines } from './json-lines.ts'
 import type { KubeConfig } from './kubeconfig.ts'
 import { collectionPath, objectPath, scopedCollectionPath, withQuery } from './path.ts'
@@ -184,13 +184,4 @@ function typed<T extends KubeObject>(type: ResourceType<T>, object: T): T {
 
 function pathOf(type: ResourceType, object: KubeObject): string {
   return objectPath(type, object.metadata.name, object.metadata.namespace)
-}
-
-async function undefinedIfNotFound<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
 }

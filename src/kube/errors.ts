@@ -117,3 +117,13 @@ const reasons: Readonly<Record<number, string>> = {
 function reasonOf(statusCode: number): string {
   return reasons[statusCode] ?? 'Unknown'
 }
+
+/** Turns "there is no such object" into undefined. */
+export async function undefinedIfNotFound<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
+}

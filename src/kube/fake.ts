@@ -2,7 +2,7 @@ import jsonPatch from 'fast-json-patch'
 import { defer } from '../base/clock.ts'
 import { Emitter } from '../base/observable.ts'
 import type { KubeClient, Patch, WatchEvent, WatchOptions } from './api.ts'
-import { isNotFound, KubeError } from './errors.ts'
+import { isNotFound, KubeError, undefinedIfNotFound } from './errors.ts'
 import { collectionName, FakeStore, type StoredEvent } from './fake-store.ts'
 import { mergePatch } from './patch.ts'
 import { apiVersionOf, type KubeObject, type ResourceType } from './resources/meta.ts'
@@ -71,14 +71,7 @@ export function createFakeKube(): FakeKube {
     },
 
     get: (type, name, namespace) => ask({ verb: 'get', type, name, namespace }, () => store.get(type, name, namespace)),
-    async find(type, name, namespace) {
-      try {
-        return await fake.get(type, name, namespace)
-      } catch (error) {
-        if (isNotFound(error)) return undefined
-        throw error
-      }
-    },
+    find: (type, name, namespace) => undefinedIfNotFound(fake.get(type, name, namespace)),
     async list(type, options = {}) {
       await ask({ verb: 'list', type, namespace: options.namespace }, () => ({ metadata: { name: '' } }))
       const items = selectObjects(store.all(type), options) as (typeof type.object & KubeObject)[]

@@ -26,6 +26,8 @@ export interface TransportRequest {
   signal?: AbortSignal | undefined
   /** @default requestTimeoutMs of the options */
   timeoutMs?: number
+  /** For a stream that may be silent for long, such as a log that is followed; 0 = for ever. @default streamIdleTimeoutMs */
+  idleTimeoutMs?: number
 }
 
 /** HTTPS to one API server: credentials, TLS, keep-alive, deadlines, and errors that name the request. */
@@ -59,6 +61,7 @@ export function createTransport(config: KubeConfig, options: TransportOptions = 
         },
         ...(hasBody ? { body: JSON.stringify(request.body) } : {}),
         ...(signal === undefined ? {} : { signal }),
+        ...(request.idleTimeoutMs === undefined ? {} : { bodyTimeout: request.idleTimeoutMs }),
       })
     } catch (error) {
       throw unreachable(config, request, error)

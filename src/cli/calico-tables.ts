@@ -1,0 +1,93 @@
+import type { KubeObject, ResourceType } from '../kube/resources/meta.ts'
+import {
+  type BGPConfiguration,
+  type BGPPeer,
+  bgpConfigurations,
+  bgpPeers,
+  type IPPool,
+  ipPools,
+} from '../networks/routed/resources.ts'
+import { defaultAsNumber, shownAsNumber, type VirtualNode } from '../networks/routed/virtual-node.ts'
+import { isVirtualNode } from './kinds.ts'
+
+export interface TableFacts {
+  /** AS number of nodes without one of their own. */
+  readonly clusterAsNumber?: number | undefined
+}
+
+/** The columns that calicoctl prints for a kind (calico.md 1.5.4). */
+export interface CalicoTable {
+  headings(isWide: boolean): string[]
+  row(object: KubeObject, isWide: boolean, facts: TableFacts): string[]
+}
+
+/** undefined for kinds that calicoctl does not print: they have the server's table. */
+export function findCalicoTable(type: ResourceType): CalicoTable | undefined {
+  if (isVirtualNode(type)) return nodeTable
+  if (type.group !== ipPools.group) return undefined
+  return tables.get(type.kind)
+}
+
+interface Column<T> {
+  readonly heading: string
+  /** Shown in both forms unless it says otherwise. */
+  readonly only?: 'wide'
+  readonly cell: (object: T, facts: TableFacts) => unknown
+}
+
+function tableOf<T extends KubeObject>(columns: readonly Column<T>[]): CalicoTable {
+  const shown = (isWide: boolean) => columns.filter((column) => isWide || column.only === undefined)
+  return {
+    headings: (isWide) => shown(isWide).map((column) => column.heading),
+    row: (object, isWide, facts) => shown(isWide).map((column) => show(column.cell(object as T, facts))),
+  }
+}
+
+const name = <T extends KubeObject>(): Column<T> => ({ heading: 'NAME', cell: (object) => object.metadata.name })
+
+const nodeTable = tableOf<VirtualNode>([
+  name(),
+  {
+    heading: 'ASN',
+    only: 'wide',
+    cell: (node, facts) => shownAsNumber(node, facts.clusterAsNumber ?? defaultAsNumber),
+  },
+  { heading: 'IPV4', only: 'wide', cell: (node) => node.spec?.bgp?.ipv4Address },
+  { heading: 'IPV6', only: 'wide', cell: (node) => node.spec?.bgp?.ipv6Address },
+])
+
+const ipPoolTable = tableOf<IPPool>([
+  name(),
+  { heading: 'CIDR', cell: ({ spec }) => spec.cidr },
+  { heading: 'NAT', only: 'wide', cell: ({ spec }) => spec.natOutgoing === true },
+  { heading: 'IPIPMODE', only: 'wide', cell: ({ spec }) => spec.ipipMode ?? 'Never' },
+  { heading: 'VXLANMODE', only: 'wide', cell: ({ spec }) => spec.vxlanMode ?? 'Never' },
+  { heading: 'DISABLED', only: 'wide', cell: ({ spec }) => spec.disabled === true },
+  { heading: 'DISABLEBGPEXPORT', only: 'wide', cell: ({ spec }) => spec.disableBGPExport === true },
+  { heading: 'SELECTOR', cell: ({ spec }) => spec.nodeSelector ?? 'all()' },
+])
+
+const bgpPeerTable = tableOf<BGPPeer>([
+  name(),
+  { heading: 'PEERIP', cell: ({ spec }) => spec.peerIP },
+  { heading: 'NODE', cell: ({ spec }) => spec.node || spec.nodeSelector || '(global)' },
+  { heading: 'ASN', cell: ({ spec }) => spec.asNumber ?? 0 },
+])
+
+const bgpConfigurationTable = tableOf<BGPConfiguration>([
+  name(),
+  { heading: 'LOGSEVERITY', cell: ({ spec }) => spec?.logSeverityScreen },
+  { heading: 'MESHENABLED', cell: ({ spec }) => spec?.nodeToNodeMeshEnabled },
+  { heading: 'ASNUMBER', cell: ({ spec }) => spec?.asNumber ?? '-' },
+])
+
+const tables = new Map<string, CalicoTable>([
+  [ipPools.kind, ipPoolTable],
+  [bgpPeers.kind, bgpPeerTable],
+  [bgpConfigurations.kind, bgpConfigurationTable],
+])
+
+/** calicoctl leaves the cell of an absent value blank. */
+function show(value: unknown): string {
+  return value === undefined || value === null ? '' : String(value)
+}

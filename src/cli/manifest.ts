@@ -1,0 +1,139 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { text as readStream } from 'node:stream/consumers'
+import { type Document, isMap, isNode, isSeq, LineCounter, parseAllDocuments } from 'yaml'
+import { ConfigError, errorCode, TwinlaneError } from '../base/errors.ts'
+import { isObject } from '../kube/patch.ts'
+import type { KubeObject } from '../kube/resources/meta.ts'
+import type { CliIo } from './io.ts'
+
+/** One object of a file, with the way back to the line that a field stands on. */
+export interface ManifestObject {
+  readonly object: KubeObject
+  /** `bgpconfig.yaml, document 2 (BGPConfiguration default)` */
+  readonly where: string
+  /** Line of a field in the file, counted from 1; that of the nearest parent if the field itself is not there. */
+  lineOf(path: readonly (string | number)[]): number | undefined
+}
+
+/** A field of a document is wrong. The message names file, document, line and field. */
+export class ManifestError extends ConfigError {
+  constructor(
+    manifest: ManifestObject,
+    path: readonly (string | number)[],
+    problem: string,
+    options: { fix?: string; cause?: unknown } = {},
+  ) {
+    const line = manifest.lineOf(path)
+    super(`${manifest.where}${line === undefined ? '' : `, line ${line}`}: ${showPath(path)}`, problem, options)
+  }
+}
+
+/** `spec.bgp.asNumber`, `spec.addresses[0].address`. */
+export function showPath(path: readonly (string | number)[]): string {
+  return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${key}`)).join('')
+}
+
+/** Reads files, folders and `-` (standard input) in the order given. Throws TwinlaneError naming file and line. */
+export async function readManifests(
+  io: Pick<CliIo, 'stdin' | 'cwd'>,
+  names: readonly string[],
+  options: { recursive?: boolean } = {},
+): Promise<ManifestObject[]> {
+  const objects: ManifestObject[] = []
+  for (const name of names) {
+    for (const { file, text } of await readTexts(io, name, options.recursive === true))
+      objects.push(...parseManifest(text, file))
+  }
+  if (objects.length === 0) throw new TwinlaneError(`${names.join(', ')}: holds no object`)
+  return objects
+}
+
+/** Splits a text of YAML or JSON documents; lists are taken apart. Throws TwinlaneError naming the line. */
+export function parseManifest(text: string, file: string): ManifestObject[] {
+  const lines = new LineCounter()
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })
+  if (!Array.isArray(documents)) return []
+  return documents.flatMap((document, index) => {
+    const name = documents.length === 1 ? file : `${file}, document ${index + 1}`
+    const problem = document.errors[0]
+    if (problem !== undefined) {
+      const { line, col } = lines.linePos(problem.pos[0])
+      throw new TwinlaneError(`${name}, line ${line}, column ${col}: ${problem.message.split('\n')[0]}`)
+    }
+    return objectsOf(document, name, lines)
+  })
+}
+
+function objectsOf(document: Document, name: string, lines: LineCounter): ManifestObject[] {
+  const value: unknown = document.toJS()
+  if (value === null || value === undefined) return []
+  const items = isObject(value) && String(value.kind).endsWith('List') ? value.items : undefined
+  if (!Array.isArray(items)) return [manifestObject(document, { value, base: [], name, lines })]
+  return items.map((item: unknown, index) =>
+    manifestObject(document, { value: item, base: ['items', index], name, lines }),
+  )
+}
+
+interface Place {
+  value: unknown
+  base: (string | number)[]
+  name: string
+  lines: LineCounter
+}
+
+function manifestObject(document: Document, { value, base, name, lines }: Place): ManifestObject {
+  const lineOf = (path: readonly (string | number)[]): number | undefined =>
+    findLine(document, [...base, ...path], lines)
+  const object = value as KubeObject
+  if (!isObject(value)) throw new TwinlaneError(`${name}: is not an object, but ${JSON.stringify(value)?.slice(0, 40)}`)
+  const title = `${object.kind ?? 'no kind'} ${object.metadata?.name ?? ''}`.trim()
+  const manifest = { object, where: `${name} (${title})`, lineOf }
+  if (typeof object.kind !== 'string') throw new ManifestError(manifest, ['kind'], 'is missing')
+  if (typeof object.apiVersion !== 'string') throw new ManifestError(manifest, ['apiVersion'], 'is missing')
+  const metadata: unknown = object.metadata
+  if (!isObject(metadata) || (metadata.name === undefined && metadata.generateName === undefined)) {
+    throw new ManifestError(manifest, ['metadata', 'name'], 'is missing')
+  }
+  return manifest
+}
+
+/** The line of the key, not of its value: that is what a reader looks for. */
+function findLine(document: Document, path: readonly (string | number)[], lines: LineCounter): number | undefined {
+  let node: unknown = document.contents
+  let offset = isNode(node) ? node.range?.[0] : undefined
+  for (const key of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isNode(item.key) && String(item.key) === String(key))
+      if (pair === undefined) break
+      offset = isNode(pair.key) ? pair.key.range?.[0] : offset
+      node = pair.value
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)]
+      if (!isNode(node)) break
+      offset = node.range?.[0]
+    } else break
+  }
+  return offset === undefined ? undefined : lines.linePos(offset).line
+}
+
+async function readTexts(
+  io: Pick<CliIo, 'stdin' | 'cwd'>,
+  name: string,
+  isRecursive: boolean,
+): Promise<{ file: string; text: string }[]> {
+  if (name === '-') return [{ file: 'standard input', text: await readStream(io.stdin) }]
+  const path = resolve(io.cwd, name)
+  try {
+    if (!(await stat(path)).isDirectory()) return [{ file: name, text: await readFile(path, 'utf8') }]
+    const found = await readdir(path, { recursive: isRecursive, encoding: 'utf8' })
+    const files = found.filter((file) => /\.(ya?ml|json)$/.test(file)).sort()
+    if (files.length === 0) throw new TwinlaneError(`${name}: the folder holds no .yaml, .yml or .json file`)
+    return await Promise.all(
+      files.map(async (file) => ({ file: join(name, file), text: await readFile(join(path, file), 'utf8') })),
+    )
+  } catch (cause) {
+    if (errorCode(cause) !== 'ENOENT') throw cause
+    throw new TwinlaneError(`${name}: there is no such file`, { cause })
+  }
+}
