@@ -3,11 +3,12 @@ import { createKernel } from '../kernel/linux.ts'
 import { type LabConfig, managementAddress } from './config.ts'
 import { fabricName } from './config-checks.ts'
 import { buildFabric } from './fabric.ts'
+import { startAgents, startApi, waitForNodes } from './kubernetes.ts'
 import type { Lab } from './lab.ts'
 import { startNamespaces } from './node/namespaces.ts'
 import { ensurePki, type Pki } from './pki.ts'
 import { writeRecord } from './record.ts'
-import { startEngines } from './start-engines.ts'
+import { startEngines, waitForChassis } from './start-engines.ts'
 
 /** Builds a lab; resolves when its nodes are ready for pods. What was built before a failure is on the lab's take-down list. */
 export async function bringUp(lab: Lab, signal: AbortSignal): Promise<void> {
@@ -21,15 +22,21 @@ export async function bringUp(lab: Lab, signal: AbortSignal): Promise<void> {
 }
 
 async function buildAll(lab: Lab, signal: AbortSignal): Promise<void> {
+  const { progress } = lab
   const [pki] = await Promise.all([makeCertificates(lab), startHosts(lab, signal)])
-  void pki
   const kernel = createKernel()
   lab.onTakeDown('close the kernel interface', () => kernel.close())
-  await lab.progress.step('fabric', () => {
-    const fabric = lab.node(fabricName)
-    return buildFabric({ config: lab.config, kernel, fabric, nodes: lab.namespaces })
-  })
-  await lab.progress.step('BIRD, OVS and OVN', () => startEngines(lab, signal))
+  const fabric = lab.node(fabricName)
+  await progress.step('fabric', () => buildFabric({ config: lab.config, kernel, fabric, nodes: lab.namespaces }))
+  const [kube] = await Promise.all([
+    progress.step('API server', () => startApi(lab, kernel, pki)),
+    progress.step('BIRD, OVS and OVN', () => startEngines(lab, signal)),
+  ])
+  await progress.step('agents, kubelets, controller', () => startAgents(lab, pki, signal))
+  await Promise.all([
+    progress.step('nodes are Ready', (waiting) => waitForNodes({ lab, kube, waiting, signal })),
+    progress.step('OVN chassis', () => waitForChassis(lab, signal)),
+  ])
 }
 
 function makeCertificates(lab: Lab): Promise<Pki> {

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { LabNode } from './config.ts'
-import { controlPlaneEngines, type Engine, nodeEngines, runInNode, writeEngineFiles } from './engines.ts'
+import { controlPlaneEngines, type Engine, nodeEngines, runInNode, systemId, writeEngineFiles } from './engines.ts'
 import type { Lab } from './lab.ts'
 import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
 
@@ -16,6 +16,18 @@ export async function startEngines(lab: Lab, signal: AbortSignal): Promise<void>
     lab.config.nodes.map(async (node) => {
       await writeEngineFiles(lab.config, node, lab.node(node.name))
       await startOnNode({ lab, node, engines, signal })
+    }),
+  )
+}
+
+/** Resolves when OVN's southbound database knows every node as a chassis. Throws ExecError at the deadline. */
+export async function waitForChassis(lab: Lab, signal: AbortSignal): Promise<void> {
+  const { config } = lab
+  const tool = ['ovn-sbctl', '--db=unix:/run/ovn/ovnsb_db.sock', '--timeout=60']
+  await Promise.all(
+    config.nodes.map(async (node) => {
+      const chassis = ['wait-until', 'Chassis', systemId(config, node), `hostname=${node.name}`]
+      await runInNode(lab.node(config.controlPlane), [...tool, ...chassis], signal)
     }),
   )
 }

@@ -1,0 +1,57 @@
+import { retry } from '../base/retry.ts'
+import type { KubeClient } from '../kube/api.ts'
+import { isAlreadyExists, isNotFound } from '../kube/errors.ts'
+import type { CustomResource, KubeObject, ResourceType } from '../kube/resources/meta.ts'
+import { networkAttachmentDefinitions } from '../kube/resources/net-attach-def.ts'
+import { drivers } from '../networks/registry.ts'
+
+const definitions: ResourceType = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  singular: 'customresourcedefinition',
+  shortNames: ['crd', 'crds'],
+  isNamespaced: false,
+}
+
+/** Creates the CRDs of all networks and of the NetworkAttachmentDefinition; resolves when the API serves them. */
+export async function installResources(kube: KubeClient): Promise<void> {
+  const resources = [networkAttachmentDefinitions, ...drivers.flatMap((driver) => driver.resources)]
+  await Promise.all(resources.map((resource) => installResource(kube, resource)))
+}
+
+async function installResource(kube: KubeClient, resource: CustomResource): Promise<void> {
+  try {
+    await kube.create(definitions, buildDefinition(resource))
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error
+  }
+  await retry(() => kube.list(resource), { attempts: 20, minDelayMs: 10, maxDelayMs: 500, retryable: isNotFound })
+}
+
+/** A resource as apiextensions.k8s.io/v1 describes it. */
+export function buildDefinition(resource: CustomResource): KubeObject {
+  const { group, version, kind, plural, singular, shortNames } = resource
+  const definition = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: resource.isNamespaced ? 'Namespaced' : 'Cluster',
+      names: { kind, listKind: `${kind}List`, plural, singular, shortNames: [...shortNames] },
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: resource.schema },
+          ...(resource.hasStatus ? { subresources: { status: {} } } : {}),
+          additionalPrinterColumns: [...resource.printerColumns],
+        },
+      ],
+    },
+  }
+  return definition
+}
