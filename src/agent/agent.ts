@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import type { Lifecycle } from '../base/lifecycle.ts'
+import type { Log } from '../base/log.ts'
+import { runAll } from '../base/undo.ts'
+import { type CniServer, serveCni } from '../cni/socket.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import type { KubeClient } from '../kube/api.ts'
+import { createEventRecorder } from '../kube/events.ts'
+import { createInformer } from '../kube/informer.ts'
+import { nodes, type PodResource, pods } from '../kube/resources/core.ts'
+import { networkAttachmentDefinitions } from '../kube/resources/net-attach-def.ts'
+import type { NetworkDriver, NodePaths } from '../networks/driver.ts'
+import { drivers as allDrivers } from '../networks/registry.ts'
+import { AttachmentStore } from './attachment-store.ts'
+import type { CniContext } from './cni-server/context.ts'
+import { createCniHandle } from './cni-server/handle.ts'
+import type { AgentConfig } from './config.ts'
+import { installCni } from './install-cni.ts'
+import { createNetworks } from './networks.ts'
+import { restoreRecords } from './restore.ts'
+import { StatusWriter } from './status-writer.ts'
+import { writeNetConf } from './write-net-conf.ts'
+
+/** Where things are on this host. */
+export interface AgentPaths extends NodePaths {
+  readonly cniSocket: string
+  readonly netConfFolder: string
+  /** The built shim that is installed into the first of `cniBinFolders`. */
+  readonly shim: string
+}
+
+/** The paths of a host that is set up as usual. */
+export function defaultPaths(shim: string): AgentPaths {
+  return {
+    shim,
+    stateFolder: '/var/lib/twinlane',
+    runFolder: '/run/twinlane',
+    birdSocket: '/run/bird/bird.ctl',
+    birdConfigFile: '/etc/bird/bird.conf',
+    ovsdbSocket: '/run/openvswitch/db.sock',
+    cniBinFolders: ['/opt/cni/bin'],
+    cniSocket: '/run/twinlane/cni.sock',
+    netConfFolder: '/etc/cni/net.d',
+  }
+}
+
+export interface AgentOptions {
+  readonly config: Pick<AgentConfig, 'nodeName' | 'networks'>
+  readonly paths: AgentPaths
+  readonly kube: KubeClient
+  readonly kernel: Kernel
+  readonly log: Log
+  /** @default every driver of the registry */
+  readonly drivers?: readonly NetworkDriver[]
+}
+
+/**
+ * The node process. Starts the networks, then answers on the socket, then tells the runtime to call; so no call comes
+ * before it can be answered. Throws ConfigError for settings that a network refuses.
+ */
+export function createAgent(options: AgentOptions): Lifecycle {
+  const { config, paths, kube, kernel, log } = options
+  const eventOptions = { component: 'twinlane-agent', host: config.nodeName, log }
+  const events = createEventRecorder(kube, eventOptions)
+  const ownPods = createInformer<PodResource>(kube, pods, {
+    fieldSelector: `spec.nodeName=${config.nodeName}`,
+    transform: withoutManagedFields,
+    log,
+  })
+  const allNodes = createInformer(kube, nodes, { transform: withoutManagedFields, log })
+  const definitions = createInformer(kube, networkAttachmentDefinitions, { transform: withoutManagedFields, log })
+  const deps = { nodeName: config.nodeName, kube, kernel, log, events, pods: ownPods, nodes: allNodes, paths }
+  const networks = createNetworks(options.drivers ?? allDrivers, config.networks, deps)
+  const store = new AttachmentStore(join(paths.stateFolder, 'attachments'))
+  const statusWriter = new StatusWriter(kube, log)
+  const context: CniContext = { ...deps, networks, store, definitions, statusWriter }
+  let server: CniServer | undefined
+
+  return {
+    async start(signal) {
+      await store.open()
+      await Promise.all([ownPods, allNodes, definitions].map((informer) => informer.start(signal)))
+      await networks.start(signal)
+      await restoreRecords(context, signal)
+      server = await serveCni({ socketPath: paths.cniSocket, handle: createCniHandle(context), log })
+      await install(paths, log)
+      log.info({ node: config.nodeName, socket: paths.cniSocket }, 'agent is ready')
+    },
+    async stop() {
+      await runAll('stopping the agent', [
+        () => server?.close(),
+        () => statusWriter.stop(),
+        () => networks.stop(),
+        () => events.flush(),
+      ])
+    },
+  }
+}
+
+async function install(paths: AgentPaths, log: Log): Promise<void> {
+  const [binFolder] = paths.cniBinFolders
+  if (binFolder === undefined) throw new Error('there is no folder for CNI executables')
+  const { foreign } = await installCni(paths.shim, binFolder)
+  if (foreign.length > 0) log.warn({ binFolder, foreign }, "left other vendors' CNI executables alone")
+  await writeNetConf(paths.netConfFolder)
+}
+
+/** Half of an object's memory, and nobody reads it. */
+function withoutManagedFields<T extends { metadata: { managedFields?: unknown } }>(object: T): T {
+  const { managedFields: _, ...metadata } = object.metadata
+  return { ...object, metadata }
+}

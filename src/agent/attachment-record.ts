@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import type { NetworkConfigList } from '../cni/request.ts'
+import type { CniResult } from '../cni/result.ts'
+import type { PodRef, RequestedAttachment } from '../networks/driver.ts'
+
+/**
+ * All that is known of one ADD: enough for DEL, CHECK and GC with the API server, the pod and its definitions gone.
+ * `adding` is written before the first effect, `added` after the last.
+ */
+export interface AttachmentRecord {
+  readonly version: 1
+  readonly state: 'adding' | 'added'
+  readonly containerId: string
+  /** The runtime's CNI_IFNAME. */
+  readonly ifName: string
+  readonly netns: string
+  readonly pod: PodRef
+  readonly args: Readonly<Record<string, string>>
+  /** Whether this was a meta-plugin's ADD: then routing and network-status are ours too. */
+  readonly isWholePod: boolean
+  readonly attachments: readonly RecordedAttachment[]
+}
+
+export interface RecordedAttachment {
+  /** Name of the driver. */
+  readonly driver: string
+  readonly ifName: string
+  readonly networkName: string
+  readonly isDefault: boolean
+  readonly nad?: { readonly namespace: string; readonly name: string } | undefined
+  readonly requested: RequestedAttachment
+  readonly args: Readonly<Record<string, string>>
+  /** Complete, with runtimeConfig. */
+  readonly configList: NetworkConfigList
+  /** What the network answered. */
+  readonly result?: CniResult | undefined
+}
+
+const texts = z.record(z.string(), z.string())
+const attachment = z.looseObject({
+  driver: z.string(),
+  ifName: z.string(),
+  networkName: z.string(),
+  isDefault: z.boolean(),
+  requested: z.looseObject({}),
+  args: texts,
+  configList: z.looseObject({ cniVersion: z.string(), name: z.string(), plugins: z.array(z.looseObject({})) }),
+})
+const schema = z.looseObject({
+  version: z.literal(1),
+  state: z.enum(['adding', 'added']),
+  containerId: z.string(),
+  ifName: z.string(),
+  netns: z.string(),
+  pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string() }),
+  args: texts,
+  isWholePod: z.boolean(),
+  attachments: z.array(attachment),
+})
+
+/** Throws when the text is not a record. */
+export function parseRecord(text: string): AttachmentRecord {
+  return schema.parse(JSON.parse(text)) as unknown as AttachmentRecord
+}

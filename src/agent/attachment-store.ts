@@ -1,0 +1,73 @@
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describeError, TwinlaneError } from '../base/errors.ts'
+import { findFile, writeFileAtomic } from '../base/file.ts'
+import type { AttachmentKey } from '../networks/driver.ts'
+import { type AttachmentRecord, parseRecord } from './attachment-record.ts'
+
+/** A record that cannot be read. Never taken for "nothing there": something may still be attached. */
+export class CorruptRecordError extends TwinlaneError {}
+
+/** The records on disk, one file for each ADD of a runtime: `<container ID>@<interface>.json`. */
+export class AttachmentStore {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+  }
+
+  /** Resolves when the record would survive a loss of power. */
+  async write(record: AttachmentRecord): Promise<void> {
+    await writeFileAtomic(this.#pathOf(record), `${JSON.stringify(record)}\n`, { mode: 0o600 })
+  }
+
+  /** Throws CorruptRecordError. */
+  async find(key: AttachmentKey): Promise<AttachmentRecord | undefined> {
+    return await this.#read(this.#pathOf(key))
+  }
+
+  async remove(key: AttachmentKey): Promise<void> {
+    await rm(this.#pathOf(key), { force: true })
+  }
+
+  /** Every record, and what is wrong with those that cannot be read. */
+  async list(): Promise<{ records: AttachmentRecord[]; corrupt: CorruptRecordError[] }> {
+    const records: AttachmentRecord[] = []
+    const corrupt: CorruptRecordError[] = []
+    for (const name of await readdir(this.#folder)) {
+      const path = join(this.#folder, name)
+      // Left by a write that was killed.
+      if (name.endsWith('.tmp')) await rm(path, { force: true })
+      if (!name.endsWith('.json')) continue
+      try {
+        const record = await this.#read(path)
+        if (record !== undefined) records.push(record)
+      } catch (error) {
+        if (!(error instanceof CorruptRecordError)) throw error
+        corrupt.push(error)
+      }
+    }
+    return { records, corrupt }
+  }
+
+  async #read(path: string): Promise<AttachmentRecord | undefined> {
+    const text = await findFile(path)
+    if (text === undefined) return undefined
+    try {
+      return parseRecord(text)
+    } catch (cause) {
+      throw new CorruptRecordError(`attachment record ${path} cannot be read: ${describeError(cause)}`, {
+        fix: 'Restore the file, or remove it: the next DEL of the container then asks every network to detach it.',
+        cause,
+      })
+    }
+  }
+
+  #pathOf(key: AttachmentKey): string {
+    return join(this.#folder, `${key.containerId}@${encodeURIComponent(key.ifName)}.json`)
+  }
+}

@@ -1,0 +1,113 @@
+import { describeError } from '../../base/errors.ts'
+import { UndoStack } from '../../base/undo.ts'
+import type { CniRequest } from '../../cni/request.ts'
+import { resultToVersion } from '../../cni/versions.ts'
+import type { PodResource } from '../../kube/resources/core.ts'
+import { type Attached, attachAll } from '../../meta/attach-all.ts'
+import { detachAll } from '../../meta/detach-all.ts'
+import { mergeResults } from '../../meta/merge-results.ts'
+import type { SelectedAttachment } from '../../meta/select-networks.ts'
+import type { PodRef } from '../../networks/driver.ts'
+import type { AttachmentRecord } from '../attachment-record.ts'
+import { getPod, readPodRef } from '../pod-lookup.ts'
+import { applyRouting, planRecordedRouting } from '../pod-routing.ts'
+import type { CniContext } from './context.ts'
+import { completedRecord, detachmentsOf, intendedRecord } from './record.ts'
+import { reportAttached } from './report.ts'
+import { getNetns } from './sandbox.ts'
+import { isForWholePod, selectAlone, selectForPod } from './select.ts'
+
+/** ADD: attaches all of a pod's networks or none. Resolves with the result in the caller's version. */
+export async function add(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<unknown> {
+  const netns = await getNetns(request)
+  const isWholePod = isForWholePod(request)
+  const { ref, pod } = await identifyPod(request, context, isWholePod)
+  const attachments = pod === undefined ? [selectAlone(request, context)] : await selectForPod(request, pod, context)
+  const record = intendedRecord({ request, netns, pod: ref, isWholePod, attachments })
+  await settleEarlier(record, context, signal)
+  await context.store.write(record)
+  try {
+    return await attach({ request, record, pod, attachments }, context, signal)
+  } catch (error) {
+    if (pod !== undefined) context.events.event(pod, 'Warning', 'FailedAttachment', describeError(error))
+    throw error
+  }
+}
+
+/** For a single network the pod is only named: whether it exists is the caller's business. */
+async function identifyPod(
+  request: CniRequest,
+  context: CniContext,
+  isWholePod: boolean,
+): Promise<{ ref: PodRef; pod: PodResource | undefined }> {
+  const ref = readPodRef(request.args)
+  if (!isWholePod) return { ref, pod: undefined }
+  const pod = await getPod(ref, context)
+  return { ref: { ...ref, uid: pod.metadata.uid ?? ref.uid }, pod }
+}
+
+interface Attempt {
+  readonly request: CniRequest
+  readonly record: AttachmentRecord
+  readonly pod: PodResource | undefined
+  readonly attachments: readonly SelectedAttachment[]
+}
+
+async function attach(attempt: Attempt, context: CniContext, signal: AbortSignal): Promise<unknown> {
+  const { request, record, attachments } = attempt
+  const undo = new UndoStack()
+  try {
+    const attached = await attachAll({
+      sandbox: record,
+      attachments,
+      nodeSide: (driver) => context.networks.nodeSide(driver),
+      undo,
+      signal,
+    })
+    return await finish(attempt, attached, context)
+  } catch (error) {
+    const failure = await undo.unwind(error)
+    // Where the undo failed too, the record stays: it says what is still to be taken back.
+    if (failure === error) await context.store.remove(request)
+    throw failure
+  }
+}
+
+async function finish(attempt: Attempt, attached: readonly Attached[], context: CniContext): Promise<unknown> {
+  const { request, pod } = attempt
+  const record = completedRecord(attempt.record, attached)
+  const routing = planRecordedRouting(record.attachments)
+  if (record.isWholePod) await applyRouting(context.kernel, record.netns, routing)
+  const results = record.isWholePod ? routing.results : attached.map((item) => item.result)
+  const told = record.attachments.map((attachment, index) => ({
+    ...attachment,
+    result: results[index] ?? { interfaces: [], ips: [], routes: [], dns: {} },
+  }))
+  const answer = resultToVersion(
+    mergeResults(record.isWholePod ? told : told.map(asDefault)),
+    request.config.cniVersion,
+  )
+  await context.store.write(record)
+  if (pod !== undefined)
+    reportAttached({ pod, ref: record.pod, attachments: told, warnings: routing.warnings }, context)
+  return answer
+}
+
+function asDefault<T extends object>(attachment: T): T & { isDefault: true } {
+  return { ...attachment, isDefault: true }
+}
+
+/** Takes back what an earlier ADD of the same container left: all of it if it never ended, else what is no longer asked for. */
+async function settleEarlier(record: AttachmentRecord, context: CniContext, signal: AbortSignal): Promise<void> {
+  const earlier = await context.store.find(record)
+  if (earlier === undefined) return
+  const wanted = new Set(record.attachments.map(identityOf))
+  const attachments = earlier.attachments.filter(
+    (attachment) => earlier.state === 'adding' || !wanted.has(identityOf(attachment)),
+  )
+  await detachAll(detachmentsOf({ ...earlier, attachments }, context.networks), signal)
+}
+
+function identityOf(attachment: { driver: string; ifName: string; networkName: string }): string {
+  return JSON.stringify([attachment.driver, attachment.ifName, attachment.networkName])
+}

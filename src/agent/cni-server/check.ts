@@ -1,0 +1,45 @@
+import { CniError, cniErrorCode } from '../../cni/errors.ts'
+import type { CniRequest } from '../../cni/request.ts'
+import { emptyResult } from '../../cni/result.ts'
+import type { Problem } from '../../networks/driver.ts'
+import type { AttachmentRecord } from '../attachment-record.ts'
+import { planRecordedRouting, verifyRouting } from '../pod-routing.ts'
+import type { CniContext } from './context.ts'
+import { refOf } from './record.ts'
+import { getNetns } from './sandbox.ts'
+
+/** CHECK: every network, and the pod's routing, are as the ADD left them. Throws CniError listing all that is wrong. */
+export async function check(request: CniRequest, context: CniContext): Promise<void> {
+  if (request.config.disableCheck === true) return
+  const record = await context.store.find(request)
+  if (record?.state !== 'added') {
+    throw new CniError(cniErrorCode.unknownContainer, `container ${request.containerId} has no networks here`, {
+      fix: 'Delete the pod so that it is made anew.',
+    })
+  }
+  await getNetns(request)
+  const problems = [...(await verifyAttachments(record, context)), ...(await verifyPodRouting(record, context))]
+  if (problems.length === 0) return
+  const text = problems.map(({ what, fix }) => (fix === undefined ? what : `${what} (${fix})`)).join('; ')
+  throw new CniError(cniErrorCode.internal, `container ${request.containerId}: ${text}`)
+}
+
+async function verifyAttachments(record: AttachmentRecord, context: CniContext): Promise<Problem[]> {
+  const found = await Promise.all(
+    record.attachments.map(async (attachment) => {
+      const { nodeSide } = context.networks.get(attachment.driver)
+      const ref = refOf(record, attachment, context.networks)
+      const problems = await nodeSide.verify(ref, attachment.result ?? emptyResult)
+      return problems.map((problem) => ({
+        ...problem,
+        what: `network "${ref.networkName}" (${ref.ifName}): ${problem.what}`,
+      }))
+    }),
+  )
+  return found.flat()
+}
+
+async function verifyPodRouting(record: AttachmentRecord, context: CniContext): Promise<Problem[]> {
+  if (!record.isWholePod) return []
+  return await verifyRouting(context.kernel, record.netns, planRecordedRouting(record.attachments))
+}

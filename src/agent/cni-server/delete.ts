@@ -1,0 +1,59 @@
+import { describeError } from '../../base/errors.ts'
+import { readConfigList } from '../../cni/config.ts'
+import type { CniRequest } from '../../cni/request.ts'
+import { type Detachment, detachAll } from '../../meta/detach-all.ts'
+import { parseMetaConfig } from '../../meta/net-conf.ts'
+import type { Network } from '../networks.ts'
+import type { CniContext } from './context.ts'
+import { detachmentsOf } from './record.ts'
+import { isForWholePod } from './select.ts'
+
+/**
+ * DEL: detaches what the record of the ADD says. Needs no API server, no pod and no namespace. Without a record every
+ * network of this node is asked to detach the container. A failure is reported and the record stays: the runtime
+ * calls again.
+ */
+export async function del(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<void> {
+  const record = await context.store.find(request)
+  const detachments =
+    record === undefined ? guessDetachments(request, context) : detachmentsOf(record, context.networks)
+  await detachAll(detachments, signal)
+  await context.store.remove(request)
+}
+
+/** Drivers find what is theirs by container ID; the delegate driver needs a configuration, so it gets the delegates'. */
+function guessDetachments(request: CniRequest, context: CniContext): Detachment[] {
+  const lists = isForWholePod(request) ? delegatesOf(request, context) : [readConfigList(request.config)]
+  const served = lists.map((list) => ({ list, driver: context.networks.findDriver(list.plugins[0]?.type ?? '') }))
+  const named = served.map(({ list, driver }) => guess(request, context.networks.get(driver.name), list))
+  if (!isForWholePod(request)) return named
+  const others = context.networks.all.filter(
+    ({ driver }) => driver.types.length > 0 && !served.some((item) => item.driver === driver),
+  )
+  return [...named, ...others.map((network) => guess(request, network, minimalConfig(network)))]
+}
+
+function delegatesOf(request: CniRequest, context: CniContext): Detachment['ref']['configList'][] {
+  try {
+    return [...parseMetaConfig(request.config).delegates]
+  } catch (error) {
+    context.log.warn({ error: describeError(error) }, 'DEL without record and without usable delegates')
+    return []
+  }
+}
+
+function guess(request: CniRequest, network: Network, configList: Detachment['ref']['configList']): Detachment {
+  const { containerId, netns, ifName, args } = request
+  const pod = {
+    namespace: args.K8S_POD_NAMESPACE ?? '',
+    name: args.K8S_POD_NAME ?? '',
+    uid: args.K8S_POD_UID ?? '',
+  }
+  const config = network.driver.parseConfig(configList)
+  const ref = { containerId, netns, ifName, args, pod, config, configList, networkName: configList.name }
+  return { nodeSide: network.nodeSide, ref }
+}
+
+function minimalConfig({ driver }: Network): Detachment['ref']['configList'] {
+  return readConfigList({ cniVersion: '1.0.0', name: driver.name, type: driver.types[0] })
+}

@@ -1,0 +1,48 @@
+import { KeyedLock } from '../../base/keyed-lock.ts'
+import type { CniCommand, CniRequest } from '../../cni/request.ts'
+import { newestVersion, supportedVersions } from '../../cni/versions.ts'
+import { add } from './add.ts'
+import { check } from './check.ts'
+import { collectGarbage } from './collect-garbage.ts'
+import type { CniContext } from './context.ts'
+import { del } from './delete.ts'
+import { status } from './status.ts'
+
+type Verb = (request: CniRequest, context: CniContext, signal: AbortSignal) => Promise<unknown>
+
+const verbs: Record<CniCommand, Verb> = {
+  ADD: add,
+  DEL: del,
+  CHECK: check,
+  GC: collectGarbage,
+  STATUS: status,
+  VERSION: async () => ({ cniVersion: newestVersion, supportedVersions }),
+}
+
+/** Longest time for each verb, below the 220 s of the shim: an ADD that is too late must still be undone and answered. */
+const timeoutMs: Record<CniCommand, number> = {
+  ADD: 120_000,
+  DEL: 120_000,
+  CHECK: 30_000,
+  GC: 200_000,
+  STATUS: 30_000,
+  VERSION: 1000,
+}
+
+/** Answers CNI requests. Those of one container run one after the other (CNI spec section 2). */
+export function createCniHandle(context: CniContext): (request: CniRequest, signal: AbortSignal) => Promise<unknown> {
+  const containers = new KeyedLock()
+  return async (request, signal) => {
+    const startedAt = performance.now()
+    const facts = { command: request.command, containerId: request.containerId, pod: request.args.K8S_POD_NAME }
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs[request.command])])
+    try {
+      const answer = await containers.run(request.containerId, () => verbs[request.command](request, context, limit))
+      context.log.info({ ...facts, durationMs: Math.round(performance.now() - startedAt) }, 'CNI request done')
+      return answer
+    } catch (error) {
+      context.log.error({ ...facts, error }, 'CNI request failed')
+      throw error
+    }
+  }
+}

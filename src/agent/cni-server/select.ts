@@ -1,0 +1,91 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describeError } from '../../base/errors.ts'
+import { CniError, cniErrorCode } from '../../cni/errors.ts'
+import type { CniRequest } from '../../cni/request.ts'
+import type { PodResource } from '../../kube/resources/core.ts'
+import { NetworkAnnotationError } from '../../kube/resources/network-selection.ts'
+import { isMetaConfig, parseMetaConfig } from '../../meta/net-conf.ts'
+import {
+  NetworkSelectionError,
+  neededDefinitions,
+  readPodNetworks,
+  type SelectedAttachment,
+  selectNetworks,
+} from '../../meta/select-networks.ts'
+import { lookUpDefinitions } from '../definition-lookup.ts'
+import { shimName } from '../install-cni.ts'
+import type { CniContext } from './context.ts'
+
+/**
+ * What the pod gets: the default network and what its annotations ask for. Warnings and refusals become events.
+ * Throws CniError.
+ */
+export async function selectForPod(
+  request: CniRequest,
+  pod: PodResource,
+  context: CniContext,
+): Promise<SelectedAttachment[]> {
+  try {
+    return await select(request, pod, context)
+  } catch (error) {
+    const reason = error instanceof NetworkSelectionError ? error.reason : 'InvalidNetworks'
+    context.events.event(pod, 'Warning', reason, describeError(error))
+    if (!(error instanceof NetworkAnnotationError)) throw error
+    const fix = error.fix === undefined ? {} : { fix: error.fix }
+    throw new CniError(cniErrorCode.invalidNetworkConfig, error.message, { cause: error, ...fix })
+  }
+}
+
+async function select(request: CniRequest, pod: PodResource, context: CniContext): Promise<SelectedAttachment[]> {
+  const conf = parseMetaConfig(request.config)
+  const networks = readPodNetworks(pod, conf, request.ifName)
+  for (const warning of networks.warnings) context.events.event(pod, 'Warning', 'NonStandardNetworks', warning)
+  const folders = context.paths.cniBinFolders
+  return selectNetworks({
+    conf,
+    networks,
+    podNamespace: pod.metadata.namespace ?? 'default',
+    defaultInterface: request.ifName,
+    runtimeConfig: request.config.runtimeConfig ?? {},
+    findDefinition: await lookUpDefinitions(neededDefinitions(networks), context),
+    findDriver: (type) => context.networks.findDriver(type),
+    isInstalled: (type) => type !== shimName && isInstalled(type, folders),
+    folders,
+  })
+}
+
+/** Whether a request is for a whole pod, or for one network because another meta-plugin (or the runtime itself) calls it. */
+export function isForWholePod(request: CniRequest): boolean {
+  return isMetaConfig(request.config) || request.config.type === shimName
+}
+
+/** The one network that was called by its own name, e.g. `calico`. Throws CniError. */
+export function selectAlone(request: CniRequest, context: CniContext): SelectedAttachment {
+  const { config, ifName, pluginName } = request
+  const driver = context.networks.findDriver(config.type)
+  if (!driver.types.includes(config.type) || config.type !== pluginName) {
+    throw new CniError(
+      cniErrorCode.unsupportedField,
+      `"${pluginName}" was called for a network of type "${config.type}"`,
+      { fix: 'Address management is not offered on its own: name the network itself in type.' },
+    )
+  }
+  const { ips, mac } = config.runtimeConfig ?? {}
+  return {
+    ifName,
+    networkName: config.name,
+    driver,
+    configList: { cniVersion: config.cniVersion, name: config.name, plugins: [config] },
+    isDefault: ifName === 'eth0',
+    requested: {
+      ...(Array.isArray(ips) ? { ips: ips.map(String) } : {}),
+      ...(typeof mac === 'string' ? { mac } : {}),
+    },
+    args: {},
+  }
+}
+
+function isInstalled(type: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => statSync(join(folder, type), { throwIfNoEntry: false })?.isFile() === true)
+}

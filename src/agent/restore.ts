@@ -1,0 +1,50 @@
+import { existsSync } from 'node:fs'
+import { describeError } from '../base/errors.ts'
+import { emptyResult } from '../cni/result.ts'
+import { networkStatusAnnotation } from '../kube/resources/net-attach-def.ts'
+import { detachAll } from '../meta/detach-all.ts'
+import { renderNetworkStatus } from '../meta/network-status.ts'
+import type { AttachmentRecord } from './attachment-record.ts'
+import type { CniContext } from './cni-server/context.ts'
+import { detachmentsOf } from './cni-server/record.ts'
+import { planRecordedRouting } from './pod-routing.ts'
+
+/**
+ * Brings the node back in order after the agent was killed: an ADD that never ended is undone, so are attachments
+ * whose pod and namespace are both gone, and a network-status that did not get out is written. What fails stays on
+ * record for the runtime's DEL. Call after the networks have started and before the socket is served.
+ */
+export async function restoreRecords(context: CniContext, signal: AbortSignal): Promise<void> {
+  const { records, corrupt } = await context.store.list()
+  for (const error of corrupt) context.log.error({ error: describeError(error), fix: error.fix }, 'corrupt record')
+  for (const record of records) {
+    if (record.state === 'adding' || isAbandoned(record, context)) await takeBack(record, context, signal)
+    else restoreStatus(record, context)
+  }
+}
+
+function isAbandoned(record: AttachmentRecord, context: CniContext): boolean {
+  if (!context.pods.hasSynced || existsSync(record.netns)) return false
+  return context.pods.get(record.pod.name, record.pod.namespace)?.metadata.uid !== record.pod.uid
+}
+
+async function takeBack(record: AttachmentRecord, context: CniContext, signal: AbortSignal): Promise<void> {
+  const { containerId, pod, state } = record
+  try {
+    await detachAll(detachmentsOf(record, context.networks), AbortSignal.any([signal, AbortSignal.timeout(30_000)]))
+    await context.store.remove(record)
+    context.log.info({ containerId, pod: pod.name, state }, 'took back what nobody needs any more')
+  } catch (error) {
+    context.log.error({ containerId, pod: pod.name, error: describeError(error) }, 'could not take back an attachment')
+  }
+}
+
+function restoreStatus(record: AttachmentRecord, context: CniContext): void {
+  const pod = context.pods.get(record.pod.name, record.pod.namespace)
+  if (!record.isWholePod || pod?.metadata.uid !== record.pod.uid) return
+  const { results } = planRecordedRouting(record.attachments)
+  const text = renderNetworkStatus(
+    record.attachments.map((attachment, index) => ({ ...attachment, result: results[index] ?? emptyResult })),
+  )
+  if (pod.metadata.annotations?.[networkStatusAnnotation] !== text) context.statusWriter.write(record.pod, text)
+}

@@ -1,0 +1,30 @@
+import { once } from 'node:events'
+import { describeError, TwinlaneError } from '../base/errors.ts'
+import { createLog } from '../base/log.ts'
+import { createKernel } from '../kernel/linux.ts'
+import { createKubeClient } from '../kube/client.ts'
+import { loadKubeConfig } from '../kube/kubeconfig.ts'
+import { createAgent, defaultPaths } from './agent.ts'
+import { loadAgentConfig } from './config.ts'
+
+/** Runs the node process until the signal aborts. Resolves with its exit code; failures are logged with their fix. */
+export async function runAgent(options: { configFile: string; shim: string; signal: AbortSignal }): Promise<number> {
+  let log = createLog({ name: 'agent' })
+  try {
+    const config = await loadAgentConfig(options.configFile)
+    log = createLog({ name: 'agent', level: config.logLevel })
+    const kube = createKubeClient(await loadKubeConfig(config.kubeconfig))
+    const kernel = createKernel()
+    const agent = createAgent({ config, paths: defaultPaths(options.shim), kube, kernel, log })
+    await agent.start(options.signal)
+    if (!options.signal.aborted) await once(options.signal, 'abort')
+    await agent.stop()
+    await Promise.all([kernel.close(), kube.close()])
+    return 0
+  } catch (error) {
+    if (options.signal.aborted) return 0
+    const fix = error instanceof TwinlaneError ? error.fix : undefined
+    log.error({ error, fix }, `agent failed: ${describeError(error)}`)
+    return 1
+  }
+}

@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { ConfigError, describeError } from '../base/errors.ts'
+
+/** The configuration file of the controller (shape: networks/process-config.ts), with defaults filled in. */
+export interface ControllerConfig {
+  readonly kubeconfig: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** Raw settings by driver name, for the driver's parseSettings. */
+  readonly networks: Readonly<Record<string, unknown>>
+}
+
+const schema = z.strictObject({
+  // The agent's; the file is the same.
+  nodeName: z.string().optional(),
+  kubeconfig: z.string().min(1),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  networks: z.record(z.string(), z.unknown()).default({}),
+})
+
+/** Throws ConfigError naming the file, and the field in it. */
+export async function loadControllerConfig(path: string): Promise<ControllerConfig> {
+  try {
+    return parseControllerConfig(await readFile(path, 'utf8'))
+  } catch (cause) {
+    throw new ConfigError(path, describeError(cause), {
+      fix: 'Correct the configuration file of the controller.',
+      cause,
+    })
+  }
+}
+
+/** Throws ConfigError naming the field. */
+export function parseControllerConfig(text: string): ControllerConfig {
+  const parsed = schema.safeParse(parse(text))
+  if (parsed.success) return parsed.data
+  const [first] = parsed.error.issues
+  throw new ConfigError(first?.path.join('.') || 'configuration', first?.message ?? 'cannot be used')
+}
