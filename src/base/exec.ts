@@ -1,6 +1,8 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { TwinlaneError } from './errors.ts'
 
+export type { ChildProcess, StdioOptions } from 'node:child_process'
+
 export interface ExecOptions {
   input?: string | Buffer
   env?: NodeJS.ProcessEnv
