@@ -1,4 +1,4 @@
-import { chmod, copyFile, link, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { stringify } from 'yaml'
 import type { ProcessConfig } from '../networks/process-config.ts'
@@ -50,7 +50,6 @@ export async function writeNodeFiles(options: NodeFilesOptions): Promise<void> {
   }
   for (const [path, text] of files) await writeInNode(options.namespaces, path, text)
   await writeWrapper(options)
-  await installShim(options)
 }
 
 /** `twinlane` in the node's PATH, talking to the cluster as its admin where there is the credential. */
@@ -64,16 +63,6 @@ async function writeWrapper({ namespaces, programs }: NodeFilesOptions): Promise
   const path = `${nodeBinFolder}/twinlane`
   await writeInNode(namespaces, path, `${script.join('\n')}\n`)
   await chmod(`${namespaces.root}${path}`, 0o755)
-}
-
-/** The CNI executable under its own name and under those of the roles it takes over. */
-async function installShim({ namespaces, programs }: NodeFilesOptions): Promise<void> {
-  const folder = `${namespaces.root}/opt/cni/bin`
-  await copyFile(programs.shim, `${folder}/twinlane`)
-  await chmod(`${folder}/twinlane`, 0o755)
-  for (const name of ['calico', 'calico-ipam', 'ovn-k8s-cni-overlay']) {
-    await link(`${folder}/twinlane`, `${folder}/${name}`)
-  }
 }
 
 async function writeInNode(namespaces: Namespaces, path: string, text: string): Promise<void> {
