@@ -1,7 +1,7 @@
 // Bundles the processes into dist/ and compiles the CNI shim. Safe to repeat; takes about a second.
 // build.mjs [--out DIR] [NAME…]: only these entry points, into another folder.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -35,6 +35,8 @@ await build({
   },
   logLevel: 'warning',
 })
+
+if (existsSync(`${out}/cli.js`)) chmodSync(`${out}/cli.js`, 0o755)
 
 execFileSync(
   'musl-gcc',
