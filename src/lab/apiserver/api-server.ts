@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:https'
-import type { Duplex } from 'node:stream'
 import type { Log } from '../../base/log.ts'
 import { runAll } from '../../base/undo.ts'
 import type { Api } from './api.ts'
 import { ensureBootstrapObjects } from './bootstrap.ts'
 import { sendError, statusOf } from './http/send.ts'
+import { openSession } from './kubelet/sessions.ts'
+import { OpenApi } from './openapi/openapi.ts'
 import { Resources } from './resources/resources.ts'
 import { route } from './router.ts'
 import { closeServer, createApiServer, type Listener, listen } from './server.ts'
@@ -38,7 +39,8 @@ export interface ApiServer {
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const store = await Store.open({ folder: options.dataFolder, log: options.log })
   const { serviceCidr, kubeletSocket, log } = options
-  const api: Api = { store, resources: new Resources(store), serviceCidr, kubeletSocket, log }
+  const resources = new Resources(store)
+  const api: Api = { store, resources, openApi: new OpenApi(resources), serviceCidr, kubeletSocket, log }
   ensureBootstrapObjects(api, options.advertise)
   resumeRemovals(api)
   await store.durable()
@@ -60,7 +62,7 @@ function createFor(api: Api, { tls }: ApiServerOptions, signal: AbortSignal): Se
   return createApiServer({
     tls,
     onRequest: (request, response) => void serve(api, request, response, signal),
-    onUpgrade: (request, socket, head) => void upgrade(api, request, socket, head),
+    onUpgrade: (request, socket, head) => void openSession(api, request, socket, head),
   })
 }
 
@@ -74,8 +76,4 @@ async function serve(api: Api, request: IncomingMessage, response: ServerRespons
     if (code === 500) api.log.error({ error, method: request.method, url: request.url }, 'request failed')
     sendError(response, error)
   }
-}
-
-async function upgrade(_api: Api, _request: IncomingMessage, socket: Duplex, _head: Buffer): Promise<void> {
-  socket.destroy()
 }

@@ -1,5 +1,6 @@
 import type { Log } from '../../base/log.ts'
 import type { RuleContext } from './admission/rules.ts'
+import type { OpenApi } from './openapi/openapi.ts'
 import type { Resource } from './resources/resource.ts'
 import type { Resources } from './resources/resources.ts'
 import type { Store } from './storage/store.ts'
@@ -8,6 +9,7 @@ import type { Store } from './storage/store.ts'
 export interface Api extends RuleContext {
   readonly store: Store
   readonly resources: Resources
+  readonly openApi: OpenApi
   readonly log: Log
   /** Unix socket of a node's kubelet, or undefined when there is no such node. */
   readonly kubeletSocket: (nodeName: string) => string | undefined

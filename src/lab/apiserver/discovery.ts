@@ -19,14 +19,14 @@ export function discover(
   resources: Resources,
   pathname: string,
   accept: string,
-): { body: object; contentType: string } | undefined {
+): { json: string; contentType: string } | undefined {
   const aggregated = aggregatedVersion(accept)
   if (aggregated !== undefined && (pathname === '/api' || pathname === '/apis')) {
     const contentType = `application/json;g=apidiscovery.k8s.io;v=${aggregated};as=APIGroupDiscoveryList`
-    return { body: aggregatedList(resources, pathname === '/api', aggregated), contentType }
+    return { json: JSON.stringify(aggregatedList(resources, pathname === '/api', aggregated)), contentType }
   }
   const body = legacyDocument(resources, pathname.replace(/\/$/, ''))
-  return body === undefined ? undefined : { body, contentType: 'application/json' }
+  return body === undefined ? undefined : { json: JSON.stringify(body), contentType: 'application/json' }
 }
 
 function aggregatedVersion(accept: string): 'v2' | 'v2beta1' | undefined {

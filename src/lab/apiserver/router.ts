@@ -7,10 +7,11 @@ import { parseResourcePath } from './http/path.ts'
 import { presenterFor } from './http/present.ts'
 import { sendJson } from './http/send.ts'
 import { userOf } from './http/user.ts'
+import { streamLog } from './kubelet/logs.ts'
+import { portForwardRefusal } from './kubelet/sessions.ts'
 import type { ApiObject } from './object.ts'
-import { streamLog } from './proxy.ts'
 import type { Verb } from './resources/resource.ts'
-import { methodNotAllowed, noSuchPath } from './status.ts'
+import { badRequest, methodNotAllowed, noSuchPath } from './status.ts'
 import { create } from './verbs/create.ts'
 import { deleteMany, deleteOne } from './verbs/delete.ts'
 import { getAsText } from './verbs/get.ts'
@@ -59,11 +60,16 @@ function serveDocument(api: Api, request: IncomingMessage, response: ServerRespo
   if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed()
   const { pathname } = url
   const isProbe = ['/healthz', '/livez', '/readyz'].includes(pathname)
-  const found = discover(api.resources, pathname, request.headers.accept ?? '')
+  const found = discover(api.resources, pathname, request.headers.accept ?? '') ?? openApiDocument(api, pathname)
   if (isProbe) sendJson(response, 200, 'ok', { contentType: 'text/plain; charset=utf-8' })
   else if (pathname === '/version') sendJson(response, 200, JSON.stringify(serverVersion))
   else if (found === undefined) throw noSuchPath()
-  else sendJson(response, 200, JSON.stringify(found.body), { contentType: found.contentType })
+  else sendJson(response, 200, found.json, { contentType: found.contentType })
+}
+
+function openApiDocument(api: Api, pathname: string): { json: string; contentType: string } | undefined {
+  const json = api.openApi.find(pathname)
+  return json === undefined ? undefined : { json, contentType: 'application/json' }
 }
 
 /** A namespaced kind's objects are named below a namespace; a cluster's kind never is. */
@@ -78,7 +84,7 @@ async function read(api: Api, request: ResourceRequest, response: ServerResponse
   const isWatch = ['true', '1'].includes(query.get('watch') ?? '')
   allow(request, isWatch ? 'watch' : name === undefined ? 'list' : 'get')
   if (subresource === 'log' && name !== undefined) return streamLog(api, request, name, response)
-  if (subresource !== undefined && subresource !== 'status') throw noSuchPath()
+  if (subresource !== undefined && subresource !== 'status') throw withoutUpgrade(request)
   if (isWatch) return watchObjects(api, request, response, signal)
   const text = name === undefined ? await listObjects(api, request) : await getAsText(api, request, name)
   sendJson(response, 200, text)
@@ -117,10 +123,17 @@ function writeCollection(api: Api, request: ResourceRequest, body: Body): Answer
 function act(api: Api, request: ResourceRequest, body: Body): Answer {
   const { name, subresource, resource, method } = request
   const isServed = resource.subresources.some((one) => one.name === subresource)
-  if (name === undefined || !isServed) throw noSuchPath()
+  if (name === undefined || !isServed) throw withoutUpgrade(request)
   if (method === 'POST' && subresource === 'binding') return bind(api, request, name, body)
   if (method === 'POST' && subresource === 'eviction') return evict(api, request, name, body)
-  throw methodNotAllowed()
+  throw withoutUpgrade(request)
+}
+
+/** exec, attach and port-forward take over their connection and never come this way in earnest. */
+function withoutUpgrade({ resource, subresource }: ResourceRequest): Error {
+  if (resource.collection !== '/pods') return noSuchPath()
+  if (subresource === 'portforward') return portForwardRefusal()
+  return ['exec', 'attach'].includes(subresource ?? '') ? badRequest('Upgrade request required') : noSuchPath()
 }
 
 function allow({ resource, subresource }: ResourceRequest, verb: Verb): void {
