@@ -43,7 +43,7 @@ export interface MountsOptions {
 /**
  * The script that is a node's first process, for `sh -eu -c`. It makes the node's own view of the machine, says
  * `ready` on descriptor 3 and then becomes `cat`: it ends, and with it everything in the node, when the supervisor's
- * end of standard input closes. SIGCHLD is ignored across the exec, so the kernel reaps the node's orphans.
+ * end of standard input closes. With SIGCHLD ignored the kernel reaps the node's orphans (dash's trap cannot do it).
  *
  * The upper layers are on a tmpfs: this works whatever file system the host has under /etc or the state folder
  * (overlayfs refuses an upper layer on itself, or one inside its own lower layer), and a dead node leaves nothing.
@@ -51,7 +51,6 @@ export interface MountsOptions {
 export function buildInitScript(options: MountsOptions): string {
   const kept = options.visible.filter((path) => [...overlaid, '/run'].some((tree) => isUnder(tree, path)))
   return [
-    'trap "" CHLD',
     'mount -t tmpfs -o mode=755 tmpfs /mnt',
     ...kept.map((path, index) => `mkdir -p /mnt/visible/${index}; mount --rbind ${quote(path)} /mnt/visible/${index}`),
     ...overlaid.map(overlay),
@@ -68,7 +67,7 @@ export function buildInitScript(options: MountsOptions): string {
     'ip link set lo up',
     'echo ready >&3',
     'exec 3>&-',
-    'exec cat >/dev/null',
+    'exec env --ignore-signal=CHLD cat >/dev/null',
   ].join('\n')
 }
 
