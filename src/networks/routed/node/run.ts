@@ -1,8 +1,226 @@
-import { TwinlaneError } from '../../../base/errors.ts'
-import type { NodeDeps, NodeSide } from '../../driver.ts'
+import { describeError } from '../../../base/errors.ts'
+import { parseCidr } from '../../../base/ip.ts'
+import { KeyedLock } from '../../../base/keyed-lock.ts'
+import type { Unsubscribe } from '../../../base/observable.ts'
+import { Workqueue } from '../../../base/workqueue.ts'
+import type { CniResult } from '../../../cni/result.ts'
+import type { Informer } from '../../../kube/api.ts'
+import { createInformer } from '../../../kube/informer.ts'
+import { apiVersionOf, type KubeObject, type ResourceType } from '../../../kube/resources/meta.ts'
+import type { AttachmentKey, AttachmentRef, AttachRequest, NetworkStatus, NodeDeps, NodeSide } from '../../driver.ts'
+import type { PeerProblem } from '../bgp/select-peers.ts'
 import type { RoutedConfig, RoutedSettings } from '../config.ts'
+import { claimBlock } from '../ipam/affinity.ts'
+import { Assigner } from '../ipam/assign.ts'
+import { ownerOf } from '../ipam/block.ts'
+import { BlockStore } from '../ipam/block-store.ts'
+import { BlockView } from '../ipam/block-view.ts'
+import { releaseByHandle } from '../ipam/release.ts'
+import { bgpConfigurations, bgpPeers, blockAffinities, ipamBlocks, ipPools } from '../resources.ts'
+import { attach } from './attach.ts'
+import { BirdFile } from './bird-file.ts'
+import { type BirdSources, syncBird } from './bird-sync.ts'
+import { buildNft } from './build-nft.ts'
+import { collectGarbage } from './collect-garbage.ts'
+import type { NodeContext } from './context.ts'
+import { ensureDefaultPool } from './default-pool.ts'
+import { detach } from './detach.ts'
+import { ensureForwarding, restoreHostInterfaces } from './host-setup.ts'
+import { ensureNodeAddress } from './node-address.ts'
+import { PendingReleases } from './pending-releases.ts'
+import { verify } from './verify.ts'
 
 /** The routed network on one node. */
-export function routedNodeSide(_settings: RoutedSettings, _deps: NodeDeps): NodeSide<RoutedConfig> {
-  throw new TwinlaneError('the node side of the routed network is not built yet')
+export function routedNodeSide(settings: RoutedSettings, deps: NodeDeps): NodeSide<RoutedConfig> {
+  return new RoutedNode(settings, deps)
+}
+
+/** Parts of the node's state that are kept right, each by its own key in the queue. */
+type Part = 'nft' | 'bird' | 'releases' | 'address'
+
+/** Edits of many objects within this time make one reload of BIRD. */
+const settleMs = 20
+
+class RoutedNode implements NodeSide<RoutedConfig> {
+  readonly #settings: RoutedSettings
+  readonly #deps: NodeDeps
+  readonly #sources: BirdSources
+  readonly #context: NodeContext
+  readonly #bird: BirdFile
+  readonly #queue: Workqueue
+  readonly #problems = new Map<Part | 'start', string>([['start', 'the routed network is starting']])
+  readonly #reported = new Set<string>()
+  #subscriptions: Unsubscribe[] = []
+  #mtuBytes: number | undefined
+  #nft: string | undefined
+
+  constructor(settings: RoutedSettings, deps: NodeDeps) {
+    this.#settings = settings
+    this.#deps = deps
+    const informer = <T extends KubeObject>(type: ResourceType<T>): Informer<T> =>
+      createInformer(deps.kube, type, { log: deps.log })
+    this.#sources = {
+      deps,
+      pools: informer(ipPools),
+      blocks: informer(ipamBlocks),
+      affinities: informer(blockAffinities),
+      configurations: informer(bgpConfigurations),
+      peers: informer(bgpPeers),
+    }
+    this.#context = contextOf(settings, this.#sources, () => this.#mtuBytes)
+    this.#bird = new BirdFile({ configFile: deps.paths.birdConfigFile, socket: deps.paths.birdSocket })
+    this.#queue = new Workqueue({
+      name: 'routed',
+      log: deps.log,
+      settleMs,
+      maxDelayMs: 5000,
+      reconcile: (part) => this.#reconcile(part as Part),
+    })
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { kernel, kube, log } = this.#deps
+    const { pools, blocks, affinities, configurations, peers } = this.#sources
+    await Promise.all([pools, blocks, affinities, configurations, peers].map((informer) => informer.start(signal)))
+    await ensureDefaultPool({ kube, log, pools }, this.#settings)
+    await this.#syncAddress(signal)
+    await ensureForwarding(kernel)
+    await this.#syncNft()
+    await restoreHostInterfaces(kernel, log)
+    await this.#completeClaims()
+    this.#subscribe()
+    for (const part of ['bird', 'releases'] as const) this.#queue.add(part)
+    this.#problems.delete('start')
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#subscriptions) unsubscribe()
+    this.#subscriptions = []
+    await this.#queue.stop()
+  }
+
+  attach(request: AttachRequest<RoutedConfig>, signal: AbortSignal): Promise<CniResult> {
+    return attach(this.#context, request, signal)
+  }
+
+  detach(ref: AttachmentRef<RoutedConfig>): Promise<void> {
+    return detach(this.#context, ref).finally(() => this.#queue.add('releases'))
+  }
+
+  verify(ref: AttachmentRef<RoutedConfig>, result: CniResult) {
+    return verify(this.#context, ref, result)
+  }
+
+  collectGarbage(valid: readonly AttachmentKey[]): Promise<void> {
+    return collectGarbage(this.#context, valid)
+  }
+
+  status(): NetworkStatus {
+    const problems = [...this.#problems.values()]
+    return { isReady: problems.length === 0, problems }
+  }
+
+  #subscribe(): void {
+    const { deps, pools, blocks, affinities, configurations, peers } = this.#sources
+    this.#subscriptions = [
+      pools.onChange(() => this.#queue.add('nft')),
+      deps.nodes.onChange(() => this.#queue.add('address')),
+      // Every ADD writes a block; only whose it is matters to BGP.
+      blocks.on((event) => {
+        if (event.type !== 'updated' || ownerOf(event.before) !== ownerOf(event.object)) this.#queue.add('bird')
+      }),
+      ...[pools, affinities, configurations, peers, deps.nodes].map((source) =>
+        source.onChange(() => this.#queue.add('bird')),
+      ),
+    ]
+  }
+
+  /** What fails is a problem of the network until it succeeds; the queue tries again. */
+  async #reconcile(part: Part): Promise<void> {
+    const sync = {
+      nft: () => this.#syncNft(),
+      bird: () => this.#syncBird(),
+      releases: () => this.#syncReleases(),
+      address: () => this.#syncMissingAddress(),
+    }[part]
+    try {
+      await sync()
+      this.#problems.delete(part)
+    } catch (error) {
+      // An address that waits for the API server is no reason to refuse pods.
+      if (part !== 'releases') this.#problems.set(part, describeError(error))
+      throw error
+    }
+  }
+
+  async #syncAddress(signal: AbortSignal): Promise<void> {
+    const address = await ensureNodeAddress(this.#deps, this.#settings.ipAutodetectionMethod, signal)
+    this.#mtuBytes = address.mtuBytes
+  }
+
+  /** Somebody has removed the annotation, or made the Node anew. */
+  async #syncMissingAddress(): Promise<void> {
+    const node = this.#deps.nodes.get(this.#deps.nodeName)
+    if (node === undefined || node.metadata.annotations?.['projectcalico.org/IPv4Address'] !== undefined) return
+    await this.#syncAddress(AbortSignal.timeout(10_000))
+  }
+
+  async #syncNft(): Promise<void> {
+    const text = buildNft(this.#sources.pools.list())
+    if (text === this.#nft) return
+    await this.#deps.kernel.nft(undefined, text)
+    this.#nft = text
+  }
+
+  async #syncBird(): Promise<void> {
+    for (const problem of await syncBird(this.#sources, this.#bird)) this.#report(problem)
+  }
+
+  /** Once for each thing that is wrong, not at each change of anything. */
+  #report({ peer, message }: PeerProblem): void {
+    const key = `${peer.metadata.uid} ${peer.metadata.generation} ${message}`
+    if (this.#reported.has(key)) return
+    this.#reported.add(key)
+    this.#deps.log.warn({ bgpPeer: peer.metadata.name }, message)
+    const about = { apiVersion: apiVersionOf(bgpPeers), kind: bgpPeers.kind, ...peer }
+    this.#deps.events.event(about, 'Warning', 'NoBGPSession', message)
+  }
+
+  async #syncReleases(): Promise<void> {
+    const { releases, store } = this.#context
+    for (const handleId of await releases.list()) {
+      await releaseByHandle({ kube: this.#deps.kube, store }, handleId)
+      await releases.remove(handleId)
+    }
+  }
+
+  /** Claims that a crash has left half done. */
+  async #completeClaims(): Promise<void> {
+    const { deps, affinities } = this.#sources
+    const pending = affinities.list().filter(({ spec }) => spec.node === deps.nodeName && spec.state === 'pending')
+    const { store } = this.#context
+    for (const { spec } of pending) {
+      await claimBlock({ kube: deps.kube, store, nodeName: deps.nodeName, now: Date.now }, parseCidr(spec.cidr))
+    }
+  }
+}
+
+function contextOf(
+  settings: RoutedSettings,
+  sources: BirdSources,
+  nodeMtuBytes: () => number | undefined,
+): NodeContext {
+  const { deps, pools, blocks } = sources
+  const store = new BlockStore(deps.kube, new BlockView(blocks))
+  return {
+    settings,
+    deps,
+    pools,
+    store,
+    assigner: new Assigner({ kube: deps.kube, store, nodeName: deps.nodeName, now: Date.now }),
+    releases: new PendingReleases(deps.paths.stateFolder),
+    locks: new KeyedLock(),
+    attaching: new Set(),
+    nodeMtuBytes,
+  }
 }

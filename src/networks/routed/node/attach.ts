@@ -1,0 +1,116 @@
+import { ConfigError } from '../../../base/errors.ts'
+import { isAddress } from '../../../base/ip.ts'
+import { UndoStack } from '../../../base/undo.ts'
+import type { CniResult } from '../../../cni/result.ts'
+import type { PodResource } from '../../../kube/resources/core.ts'
+import type { AttachRequest } from '../../driver.ts'
+import type { RoutedConfig } from '../config.ts'
+import { handleIdOf } from '../ipam/handles.ts'
+import { selectPools } from '../ipam/pools.ts'
+import { type PodAddressing, podAddressing } from '../pod-annotations.ts'
+import type { NodeContext } from './context.ts'
+import { giveBack } from './detach.ts'
+import { hostInterfaceName, isSameAttachment, parseAlias, podMac } from './names.ts'
+import { hostOperations, podOperations, resultOf, type Wiring } from './wiring.ts'
+
+type Request = AttachRequest<RoutedConfig>
+
+const usualMtuBytes = 1500
+
+/** ADD: an address, a veth pair, routes on both sides. Two writes to the API, two batches to the kernel. */
+export async function attach(context: NodeContext, request: Request, signal: AbortSignal): Promise<CniResult> {
+  signal.throwIfAborted()
+  const hostName = hostInterfaceName(request.pod, request.ifName)
+  const handleId = handleOf(request)
+  context.attaching.add(handleId)
+  try {
+    return await context.locks.run(hostName, () => attachAlone(context, request, { hostName, handleId, signal }))
+  } finally {
+    context.attaching.delete(handleId)
+  }
+}
+
+export function handleOf(attachment: Pick<Request, 'config' | 'containerId' | 'ifName'>): string {
+  const { config, containerId, ifName } = attachment
+  return handleIdOf({ networkName: config.networkName, containerId, ifName })
+}
+
+async function attachAlone(
+  context: NodeContext,
+  request: Request,
+  { hostName, handleId, signal }: { hostName: string; handleId: string; signal: AbortSignal },
+): Promise<CniResult> {
+  const undo = new UndoStack()
+  try {
+    undo.push('the address', () => giveBack(context, handleId))
+    const address = await assignAddress(context, request, signal)
+    const wiring = wiringOf(context, request, { hostName, address })
+    undo.push('the interface', () => context.deps.kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }]))
+    await plug(context, wiring)
+    signal.throwIfAborted()
+    return resultOf(wiring)
+  } catch (error) {
+    throw await undo.unwind(error)
+  }
+}
+
+async function plug({ deps }: NodeContext, wiring: Wiring): Promise<void> {
+  await removeStaleLink(deps.kernel, wiring)
+  await deps.kernel.apply(undefined, hostOperations(wiring))
+  await deps.kernel.apply(wiring.netns, podOperations(wiring))
+}
+
+/** An interface of this name that an earlier sandbox of the pod has left. */
+async function removeStaleLink(kernel: NodeContext['deps']['kernel'], { hostName, owner }: Wiring): Promise<void> {
+  const link = await kernel.findLink(undefined, hostName)
+  if (link === undefined) return
+  const before = parseAlias(link.alias)
+  if (before !== undefined && isSameAttachment(before, owner)) return
+  await kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }])
+}
+
+function wiringOf(context: NodeContext, request: Request, at: { hostName: string; address: string }): Wiring {
+  const { containerId, ifName, netns, isDefault } = request
+  const configured = request.config.mtu || context.settings.mtuBytes
+  return {
+    owner: { containerId, ifName, address: at.address },
+    hostName: at.hostName,
+    netns,
+    isDefault,
+    mac: request.requested.mac?.toLowerCase() ?? podMac(request),
+    mtuBytes: configured || (context.nodeMtuBytes() ?? usualMtuBytes),
+  }
+}
+
+async function assignAddress(context: NodeContext, request: Request, signal: AbortSignal): Promise<string> {
+  const { deps, pools, assigner } = context
+  const addressing = podAddressing(findPod(context, request)?.metadata.annotations ?? {}, request.ifName)
+  const wanted = certainAddress(request, addressing)
+  const candidates = selectPools(pools.list(), {
+    nodeName: deps.nodeName,
+    nodeLabels: deps.nodes.get(deps.nodeName)?.metadata.labels ?? {},
+    // A certain address may be in any pool that is enabled; which one is decided by the address.
+    requested: wanted === undefined ? (addressing.pools ?? request.config.ipam.ipv4_pools) : [],
+  })
+  const holder = { handleId: handleOf(request), secondary: secondaryOf(deps.nodeName, request) }
+  return assigner.assign({ holder, pools: candidates, address: wanted }, signal)
+}
+
+function secondaryOf(node: string, { pod }: Request): Record<string, string> {
+  return { node, namespace: pod.namespace, pod: pod.name, timestamp: new Date().toISOString() }
+}
+
+function findPod({ deps }: NodeContext, { pod }: Request): PodResource | undefined {
+  return deps.pods.get(pod.name, pod.namespace)
+}
+
+/** From the networks annotation, else from Calico's own. Only IPv4 addresses can be given. */
+function certainAddress({ requested }: Request, addressing: PodAddressing): string | undefined {
+  const [first, ...others] = requested.ips ?? addressing.addresses ?? []
+  if (first === undefined) return undefined
+  const address = first.split('/')[0] ?? ''
+  if (others.length === 0 && isAddress(address) && !address.includes(':')) return address
+  throw new ConfigError('ips', `${[first, ...others].join(', ')} is not one IPv4 address`, {
+    fix: 'ask for one IPv4 address, or for none',
+  })
+}

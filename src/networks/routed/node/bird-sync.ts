@@ -1,0 +1,93 @@
+import { renderBirdConfig } from '../../../bird/render.ts'
+import type { Informer, KubeClient } from '../../../kube/api.ts'
+import { secrets } from '../../../kube/resources/core.ts'
+import type { NodeDeps } from '../../driver.ts'
+import { bgpDefaults, bgpNodeOf } from '../bgp/bgp-node.ts'
+import { buildBirdConfig } from '../bgp/build-config.ts'
+import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-peers.ts'
+import { isConfirmed } from '../ipam/affinity.ts'
+import { ownerOf } from '../ipam/block.ts'
+import type { BGPConfiguration, BGPPeer, BlockAffinity, IPAMBlock, IPPool } from '../resources.ts'
+import type { BirdFile } from './bird-file.ts'
+
+/** Where Calico keeps the Secrets that BGPPeers name. */
+const secretNamespace = 'kube-system'
+
+export interface BirdSources {
+  readonly deps: NodeDeps
+  readonly pools: Informer<IPPool>
+  readonly blocks: Informer<IPAMBlock>
+  readonly affinities: Informer<BlockAffinity>
+  readonly configurations: Informer<BGPConfiguration>
+  readonly peers: Informer<BGPPeer>
+}
+
+/** Brings this node's BIRD to what the cluster says. Without an address the node takes no part in BGP yet. */
+export async function syncBird(sources: BirdSources, file: BirdFile): Promise<readonly PeerProblem[]> {
+  const { deps, pools, peers, configurations } = sources
+  const all = deps.nodes.list().map((node) => bgpNodeOf(node, configurations.list()))
+  const local = all.find(({ name }) => name === deps.nodeName)
+  if (local?.ipv4Address === undefined) return []
+  const defaults = bgpDefaults(configurations.list())
+  const selected = selectPeers({
+    local,
+    nodes: all,
+    peers: peers.list(),
+    isMeshEnabled: defaults.isMeshEnabled,
+    clusterAsNumber: defaults.asNumber,
+  })
+  const { passwords, sessions, problems } = await withPasswords(deps.kube, selected.sessions, peers.list())
+  const config = buildBirdConfig({
+    local: { ...local, ipv4Address: local.ipv4Address },
+    sessions,
+    ownBlocks: ownBlocks(sources),
+    pools: pools.list(),
+    logSeverity: defaults.logSeverity,
+    passwords,
+  })
+  await file.apply(renderBirdConfig(config))
+  return [...selected.problems, ...problems]
+}
+
+/** The block says whose it is, the affinity that the claim is complete; only both together are routed. */
+export function ownBlocks({ deps, blocks, affinities }: Pick<BirdSources, 'deps' | 'blocks' | 'affinities'>): string[] {
+  const confirmed = new Set(
+    affinities
+      .list()
+      .filter((affinity) => affinity.spec.node === deps.nodeName && isConfirmed(affinity))
+      .map(({ spec }) => spec.cidr),
+  )
+  return blocks
+    .list()
+    .filter((block) => ownerOf(block) === deps.nodeName && block.spec.deleted !== true)
+    .map(({ spec }) => spec.cidr)
+    .filter((cidr) => confirmed.has(cidr))
+}
+
+/** A session whose password cannot be read is left out: without it, it would come up unprotected. */
+async function withPasswords(
+  kube: KubeClient,
+  sessions: readonly BgpSession[],
+  peers: readonly BGPPeer[],
+): Promise<{ passwords: Map<string, string>; sessions: BgpSession[]; problems: PeerProblem[] }> {
+  const found = { passwords: new Map<string, string>(), sessions: [] as BgpSession[], problems: [] as PeerProblem[] }
+  for (const session of sessions) {
+    const reference = session.options.password
+    const password = reference === undefined ? undefined : await readPassword(kube, reference)
+    if (password !== undefined) found.passwords.set(`${session.address}:${session.port}`, password)
+    if (reference === undefined || password !== undefined) {
+      found.sessions.push(session)
+      continue
+    }
+    const peer = peers.find(({ metadata }) => metadata.name === session.description)
+    const message = `no session with ${session.address}: Secret ${secretNamespace}/${reference.name} has no key ${reference.key}`
+    if (peer !== undefined) found.problems.push({ peer, message })
+  }
+  return found
+}
+
+async function readPassword(kube: KubeClient, reference: { name: string; key: string }): Promise<string | undefined> {
+  const secret = await kube.find(secrets, reference.name, secretNamespace)
+  const encoded = (secret?.data as Record<string, string> | undefined)?.[reference.key]
+  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString('utf8')
+}

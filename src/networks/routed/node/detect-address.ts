@@ -1,0 +1,153 @@
+import { ConfigError } from '../../../base/errors.ts'
+import { addressToBigint, type Cidr, cidrContains, parseAddress, parseCidr } from '../../../base/ip.ts'
+
+/** An interface of the host with its IPv4 addresses. */
+export interface HostInterface {
+  readonly name: string
+  readonly index: number
+  readonly addresses: readonly { readonly address: string; readonly prefixLength: number }[]
+}
+
+export interface DetectedAddress {
+  readonly interfaceName: string
+  readonly address: string
+  readonly prefixLength: number
+  /** Why this one, for the log. */
+  readonly because: string
+}
+
+export interface DetectionFacts {
+  readonly interfaces: readonly HostInterface[]
+  /** Addresses of type InternalIP of the Node. */
+  readonly internalAddresses: readonly string[]
+  /** The address that the kernel would send from to this destination; undefined when there is no way. */
+  localAddressTowards(destination: string): Promise<string | undefined>
+}
+
+/** Interfaces that are never meant, by their beginning. */
+const excluded = new RegExp(
+  `^(?:${[
+    'docker',
+    'cbr',
+    'dummy',
+    'podman',
+    'virbr',
+    'lxcbr',
+    'veth',
+    'lo',
+    'br-',
+    'cali',
+    'tunl',
+    'flannel',
+    'kube-ipvs',
+    'cni',
+    'vxlan\\.calico',
+    'vxlan-v6\\.calico',
+    'wireguard\\.cali',
+    'wg-v6\\.cali',
+    'nodelocaldns',
+    // Not Calico's: bridges of the OVN network beside us.
+    'ovs-',
+    'ovn-',
+  ].join('|')})`,
+)
+
+/**
+ * The node's address by one of Calico's methods (calico.md 1.3.2). undefined when nothing matches. Throws ConfigError
+ * for a method that there is not. Patterns of `interface=` match anywhere in the name, as Calico's do: `ens2` also
+ * matches ens20.
+ */
+export async function detectAddress(method: string, facts: DetectionFacts): Promise<DetectedAddress | undefined> {
+  const [, name = '', argument = ''] = /^([^=]*)=?(.*)$/s.exec(method.trim()) ?? []
+  switch (name) {
+    case '':
+    case 'first-found':
+      return firstOf(usable(facts.interfaces), 'the first address of any interface')
+    case 'interface':
+      return firstOf(facts.interfaces.filter(matchesAny(argument)), `the interface matches ${argument}`)
+    case 'skip-interface': {
+      const skipped = matchesAny(argument)
+      const left = usable(facts.interfaces).filter((candidate) => !skipped(candidate))
+      return firstOf(left, `the first address of an interface that does not match ${argument}`)
+    }
+    case 'cidr':
+      return firstInside(facts.interfaces, argument)
+    case 'can-reach':
+      return byAddress(facts.interfaces, await facts.localAddressTowards(argument), `the way to ${argument}`)
+    case 'kubernetes-internal-ip':
+      return byAddress(facts.interfaces, facts.internalAddresses.find(isIpv4), 'the InternalIP of the Node')
+    default:
+      throw new ConfigError('networks.routed.ipAutodetectionMethod', `Invalid IP autodetection method: ${method}`, {
+        fix: 'use first-found, interface=REGEX, skip-interface=REGEX, cidr=CIDR, can-reach=DESTINATION or kubernetes-internal-ip',
+      })
+  }
+}
+
+function usable(interfaces: readonly HostInterface[]): HostInterface[] {
+  return interfaces.filter(({ name }) => !excluded.test(name))
+}
+
+/** The interface with the highest index is looked at first. */
+function candidatesOf(interfaces: readonly HostInterface[], because: string): DetectedAddress[] {
+  return [...interfaces]
+    .sort((a, b) => b.index - a.index)
+    .flatMap(({ name, addresses }) =>
+      addresses
+        .filter(({ address }) => isGlobalUnicast(address))
+        .map((found) => ({ ...found, interfaceName: name, because })),
+    )
+}
+
+function firstOf(interfaces: readonly HostInterface[], because: string): DetectedAddress | undefined {
+  return candidatesOf(interfaces, because)[0]
+}
+
+function matchesAny(list: string): (candidate: HostInterface) => boolean {
+  const patterns = list.split(',').map(parsePattern)
+  return ({ name }) => patterns.some((pattern) => pattern.test(name))
+}
+
+function parsePattern(text: string): RegExp {
+  try {
+    return new RegExp(text.trim())
+  } catch (cause) {
+    throw new ConfigError('networks.routed.ipAutodetectionMethod', `"${text}" is not a regular expression`, { cause })
+  }
+}
+
+/** One prefix that cannot be read, and nothing is found: as Calico, which then keeps the stored address. */
+function firstInside(interfaces: readonly HostInterface[], list: string): DetectedAddress | undefined {
+  const cidrs = parseCidrs(list)
+  return candidatesOf(usable(interfaces), `it lies in ${list}`).find(({ address }) =>
+    cidrs.some((cidr) => cidrContains(cidr, address)),
+  )
+}
+
+function parseCidrs(list: string): Cidr[] {
+  try {
+    return list.split(',').map((text) => parseCidr(text.trim()))
+  } catch {
+    return []
+  }
+}
+
+function byAddress(
+  interfaces: readonly HostInterface[],
+  wanted: string | undefined,
+  because: string,
+): DetectedAddress | undefined {
+  return candidatesOf(interfaces, because).find(({ address }) => address === wanted)
+}
+
+function isIpv4(address: string): boolean {
+  return parseAddress(address).family === 4
+}
+
+const notGlobal = ['0.0.0.0/32', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'].map((text) =>
+  parseCidr(text),
+)
+
+function isGlobalUnicast(address: string): boolean {
+  const value = addressToBigint(address)
+  return !notGlobal.some(({ first, last }) => value >= first && value <= last)
+}

@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto'
+import type { AttachmentKey, PodRef } from '../../driver.ts'
+
+/** Prefix of every host interface of this network; nobody else's may have it. */
+export const hostInterfacePrefix = 'cali'
+
+/** Every host end has this address, so that the pod's entry for its gateway never changes. */
+export const hostMac = 'ee:ee:ee:ee:ee:ee'
+
+/** Next hop of every pod: no interface has it, the host answers ARP for it. */
+export const podGateway = '169.254.1.1'
+
+/**
+ * Name of the host end: for eth0 the one that Calico would give it. It depends on the pod's name, not on the
+ * container, so that a pod of a StatefulSet keeps it.
+ */
+export function hostInterfaceName(pod: Pick<PodRef, 'namespace' | 'name'>, ifName: string): string {
+  const identity = ifName === 'eth0' ? `${pod.namespace}.${pod.name}` : `${pod.namespace}.${pod.name}.${ifName}`
+  return `${hostInterfacePrefix}${createHash('sha1').update(identity).digest('hex').slice(0, 11)}`
+}
+
+/** The pod end's address: the same for the same attachment, locally administered, unicast. */
+export function podMac(key: AttachmentKey): string {
+  const digest = createHash('sha1').update(`${key.containerId}/${key.ifName}`).digest()
+  const first = ((digest[0] ?? 0) & 0xfc) | 0x02
+  return [first, ...digest.subarray(1, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+}
+
+/** What the host end's alias in the kernel says: enough to repair and to clean up without any file. */
+export interface LinkOwner extends AttachmentKey {
+  readonly address: string
+}
+
+const aliasMark = 'twinlane-routed'
+
+export function formatAlias(owner: LinkOwner): string {
+  return [aliasMark, owner.containerId, owner.ifName, owner.address].join(' ')
+}
+
+export function parseAlias(alias: string | undefined): LinkOwner | undefined {
+  const [mark, containerId, ifName, address] = (alias ?? '').split(' ')
+  if (mark !== aliasMark || containerId === undefined || ifName === undefined || address === undefined) return undefined
+  return { containerId, ifName, address }
+}
+
+export function isSameAttachment(a: AttachmentKey, b: AttachmentKey): boolean {
+  return a.containerId === b.containerId && a.ifName === b.ifName
+}

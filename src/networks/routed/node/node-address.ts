@@ -1,0 +1,93 @@
+import { createSocket } from 'node:dgram'
+import { defer, withDeadline } from '../../../base/clock.ts'
+import { TwinlaneError } from '../../../base/errors.ts'
+import { familyOf } from '../../../base/ip.ts'
+import { waitFor } from '../../../base/observable.ts'
+import type { Kernel } from '../../../kernel/kernel.ts'
+import { type NodeResource, nodes } from '../../../kube/resources/core.ts'
+import type { NodeDeps } from '../../driver.ts'
+import { nodeAnnotations } from '../virtual-node.ts'
+import { type DetectedAddress, detectAddress, type HostInterface } from './detect-address.ts'
+
+export interface NodeAddress {
+  /** With prefix length, as the annotation has it. */
+  readonly text: string
+  /** undefined when the stored address is on no interface. */
+  readonly mtuBytes: number | undefined
+}
+
+/**
+ * Finds the address that this node speaks BGP with and writes it to the Node's annotation. When nothing is found the
+ * stored address stays. Throws TwinlaneError when there is none either.
+ */
+export async function ensureNodeAddress(deps: NodeDeps, method: string, signal: AbortSignal): Promise<NodeAddress> {
+  const node = await waitFor(deps.nodes, () => deps.nodes.get(deps.nodeName), {
+    what: `the Node object ${deps.nodeName}`,
+    timeoutMs: 60_000,
+    signal,
+  })
+  const stored = node.metadata.annotations?.[nodeAnnotations.ipv4Address]
+  const detected = await detect(deps.kernel, node, method)
+  if (detected === undefined) return keepStored(deps, stored, method)
+  const text = `${detected.address}/${detected.prefixLength}`
+  if (text !== stored) await store(deps, { text, stored, detected, method })
+  return { text, mtuBytes: await mtuOf(deps.kernel, detected.interfaceName) }
+}
+
+async function keepStored(deps: NodeDeps, stored: string | undefined, method: string): Promise<NodeAddress> {
+  if (stored === undefined) {
+    throw new TwinlaneError(`failed to autodetect an IPv4 address by the method "${method}"`, {
+      fix: 'set networks.routed.ipAutodetectionMethod to one that fits an interface of this node, e.g. interface=^ens2$',
+    })
+  }
+  deps.log.warn({ method, stored }, 'no address of this node matches the method; the stored one stays')
+  return { text: stored, mtuBytes: undefined }
+}
+
+async function store(
+  { kube, log, nodeName }: NodeDeps,
+  change: { text: string; stored: string | undefined; detected: DetectedAddress; method: string },
+): Promise<void> {
+  const { text, stored, detected, method } = change
+  const facts = { address: text, interface: detected.interfaceName, method, because: detected.because, before: stored }
+  if (stored === undefined) log.info(facts, "this node's BGP address")
+  else log.warn(facts, "this node's BGP address has changed")
+  const annotations = { [nodeAnnotations.ipv4Address]: text }
+  await kube.patch(nodes, nodeName, { type: 'merge', body: { metadata: { annotations } } })
+}
+
+async function detect(kernel: Kernel, node: NodeResource, method: string): Promise<DetectedAddress | undefined> {
+  const reported = node.status?.addresses ?? []
+  return detectAddress(method, {
+    interfaces: await hostInterfaces(kernel),
+    internalAddresses: reported.filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
+    localAddressTowards,
+  })
+}
+
+async function hostInterfaces(kernel: Kernel): Promise<HostInterface[]> {
+  const [links, addresses] = await Promise.all([kernel.links(undefined), kernel.addresses(undefined)])
+  return links.map(({ name, index }) => ({
+    name,
+    index,
+    addresses: addresses.filter(({ linkIndex, family }) => linkIndex === index && family === 4),
+  }))
+}
+
+async function mtuOf(kernel: Kernel, interfaceName: string): Promise<number | undefined> {
+  return (await kernel.findLink(undefined, interfaceName))?.mtuBytes
+}
+
+/** Connecting a datagram socket sends nothing; it only makes the kernel choose a source address. */
+async function localAddressTowards(destination: string): Promise<string | undefined> {
+  const socket = createSocket('udp4')
+  const connected = defer<string | undefined>()
+  socket.once('error', () => connected.resolve(undefined))
+  try {
+    socket.connect(80, destination, () => connected.resolve(socket.address().address))
+    const found = await withDeadline(connected.promise, { what: `a way to ${destination}`, timeoutMs: 5000 })
+    return found !== undefined && familyOf(found) === 4 ? found : undefined
+  } finally {
+    socket.close()
+  }
+}
