@@ -1,0 +1,23 @@
+import type { Log } from '../../../base/log.ts'
+import type { Informer, KubeClient } from '../../../kube/api.ts'
+import type { EventRecorder } from '../../../kube/events.ts'
+import type { PodResource } from '../../../kube/resources/core.ts'
+import type { NetworkAttachmentDefinition } from '../../../kube/resources/net-attach-def.ts'
+import type { OvnSettings } from '../config.ts'
+import type { NodeFacts } from '../topology/node.ts'
+import type { Northbound } from './northbound.ts'
+
+/** What the parts of the controller's side share. */
+export interface ClusterContext {
+  readonly settings: OvnSettings
+  readonly northbound: Northbound
+  readonly kube: KubeClient
+  readonly log: Log
+  readonly events: EventRecorder
+  readonly pods: Informer<PodResource>
+  readonly nads: Informer<NetworkAttachmentDefinition>
+  /** Nodes that have a subnet and a number. */
+  nodeFacts(): readonly NodeFacts[]
+  /** The address that pods of this node have outside, when each has its own source NAT row. */
+  natAddressOf(node: string): string | undefined
+}

@@ -1,0 +1,145 @@
+import { describeError } from '../../../base/errors.ts'
+import type { Lifecycle } from '../../../base/lifecycle.ts'
+import type { Unsubscribe } from '../../../base/observable.ts'
+import { Workqueue } from '../../../base/workqueue.ts'
+import { createInformer } from '../../../kube/informer.ts'
+import { endpointSlices, namespaces, services } from '../../../kube/resources/core.ts'
+import { networkAttachmentDefinitions } from '../../../kube/resources/net-attach-def.ts'
+import type { ClusterDeps } from '../../driver.ts'
+import type { OvnSettings } from '../config.ts'
+import { gatewayAddress, gatewayRouterId } from '../topology/gateway.ts'
+import type { ClusterContext } from './context.ts'
+import { allocateNodes, nodeFacts, writeAllocation } from './nodes.ts'
+import { Northbound } from './northbound.ts'
+import { podKey } from './pod-places.ts'
+import { PodPorts } from './pod-ports.ts'
+import { syncServices } from './service-sync.ts'
+import { syncTopology } from './topology-sync.ts'
+
+/** The controller's side of the OVN network: the only writer of the northbound database and of pod addresses. */
+export function ovnClusterSide(settings: OvnSettings, deps: ClusterDeps): Lifecycle {
+  return new ClusterSide(settings, deps)
+}
+
+type Work = 'nodes' | 'topology' | 'services'
+
+class ClusterSide implements Lifecycle {
+  readonly #deps: ClusterDeps
+  readonly #context: ClusterContext
+  readonly #ports: PodPorts
+  readonly #queue: Workqueue
+  readonly #services
+  readonly #slices
+  readonly #namespaces
+  readonly #nads
+  readonly #subscriptions: Unsubscribe[] = []
+  #running: Promise<void> = Promise.resolve()
+  #hasPods = false
+
+  constructor(settings: OvnSettings, deps: ClusterDeps) {
+    const log = deps.log.child({ network: 'ovn' })
+    this.#deps = deps
+    this.#services = createInformer(deps.kube, services, { log })
+    this.#slices = createInformer(deps.kube, endpointSlices, { log })
+    this.#namespaces = createInformer(deps.kube, namespaces, { log })
+    this.#nads = createInformer(deps.kube, networkAttachmentDefinitions, { log })
+    this.#context = createContext(settings, deps, { log, nads: this.#nads })
+    this.#ports = new PodPorts(this.#context)
+    const reconcile = (key: string): Promise<void> => this.#reconcile(key as Work)
+    this.#queue = new Workqueue({ name: 'ovn', reconcile, log, settleMs: 5, maxDelayMs: 5000 })
+  }
+
+  /** Resolves when the API's objects are known; the database may come later. */
+  async start(signal: AbortSignal): Promise<void> {
+    const informers = [this.#services, this.#slices, this.#namespaces, this.#nads]
+    await Promise.all(informers.map((informer) => informer.start(signal)))
+    this.#running = this.#run(signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#context.log.error({ error: describeError(error) }, 'OVN network not served')
+    })
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#subscriptions) unsubscribe()
+    await this.#queue.stop()
+    await this.#ports.stop()
+    await this.#context.northbound.client.stop()
+    await this.#running
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    this.#work('nodes')
+    this.#subscriptions.push(this.#deps.nodes.onChange(() => this.#work('nodes')))
+    await this.#context.northbound.client.start(signal)
+    this.#subscribe()
+    this.#work('topology', 'services')
+  }
+
+  #subscribe(): void {
+    const { pods } = this.#deps
+    this.#subscriptions.push(
+      this.#deps.nodes.onChange(() => this.#work('topology')),
+      this.#namespaces.onChange(() => this.#work('topology')),
+      this.#services.onChange(() => this.#work('services')),
+      this.#slices.onChange(() => this.#work('services')),
+      this.#nads.onChange(() => this.#ports.resync()),
+      // Somebody else's change of the database, or a database that was set up anew, is put right.
+      this.#context.northbound.client.onConnection(() => this.#work('topology', 'services')),
+      pods.on(({ object }) => this.#ports.add(podKey(object))),
+    )
+  }
+
+  #work(...keys: Work[]): void {
+    for (const key of keys) this.#queue.add(key)
+  }
+
+  async #reconcile(key: Work): Promise<void> {
+    if (key === 'nodes') return this.#allocateNodes()
+    if (key === 'services') {
+      await syncServices(this.#context, this.#services.list(), this.#slices.list())
+      return
+    }
+    const isChanged = await syncTopology(this.#context, this.#namespaces.list())
+    this.#startPods(isChanged)
+    if (isChanged) this.#work('services')
+  }
+
+  async #allocateNodes(): Promise<void> {
+    const { settings, kube } = this.#context
+    const nodes = this.#deps.nodes.list()
+    const allocations = allocateNodes(nodes, settings)
+    if (allocations.length < nodes.length) {
+      this.#context.log.error({ netCidr: settings.netCidr }, 'no subnet left for every node; use a larger netCidr')
+    }
+    for (const allocation of allocations) await writeAllocation(kube, allocation)
+  }
+
+  /** Pods come only after the switches: a port on a switch that is not there would vanish. */
+  #startPods(isTopologyChanged: boolean): void {
+    if (!this.#hasPods) this.#ports.start()
+    else if (isTopologyChanged) this.#ports.resync()
+    this.#hasPods = true
+  }
+}
+
+function createContext(
+  settings: OvnSettings,
+  deps: ClusterDeps,
+  { log, nads }: Pick<ClusterContext, 'log' | 'nads'>,
+): ClusterContext {
+  const northbound = new Northbound(settings.northbound, log)
+  const facts = (): ReturnType<typeof nodeFacts> => nodeFacts(deps.nodes.list())
+  return {
+    ...deps,
+    settings,
+    northbound,
+    log,
+    nads,
+    nodeFacts: facts,
+    natAddressOf: (node) => {
+      if (!settings.disableSnatMultipleGateways) return undefined
+      const router = northbound.view.find({ table: 'Logical_Router', id: gatewayRouterId(node) })
+      const gateway = router === undefined ? undefined : facts().find(({ name }) => name === node)?.gateway
+      return gateway === undefined ? undefined : gatewayAddress(gateway)
+    },
+  }
+}

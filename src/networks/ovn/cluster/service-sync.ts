@@ -1,0 +1,39 @@
+import type { EndpointSliceResource, ServiceResource } from '../../../kube/resources/core.ts'
+import { keyOf } from '../../../kube/resources/meta.ts'
+import { buildLoadBalancers, type ServiceNode } from '../services/load-balancers.ts'
+import { gatewayAddress, gatewayRouterId } from '../topology/gateway.ts'
+import { planRows } from '../topology/plan.ts'
+import type { ClusterContext } from './context.ts'
+
+const serviceLabel = 'kubernetes.io/service-name'
+
+/** Makes the load balancers as services and their endpoints are. */
+export function syncServices(
+  context: ClusterContext,
+  services: readonly ServiceResource[],
+  slices: readonly EndpointSliceResource[],
+): Promise<boolean> {
+  const bySlice = groupByService(slices)
+  return context.northbound.write((transaction) => {
+    const nodes = serviceNodes(context)
+    const desired = services.flatMap((service) => buildLoadBalancers(service, bySlice.get(keyOf(service)) ?? [], nodes))
+    planRows(context.northbound.view, desired, { scope: 'service', transaction })
+  })
+}
+
+/** Nodes whose gateway router is there to take NodePort traffic. */
+function serviceNodes({ nodeFacts, northbound }: ClusterContext): ServiceNode[] {
+  return nodeFacts().flatMap(({ name, gateway }) => {
+    const router = northbound.view.find({ table: 'Logical_Router', id: gatewayRouterId(name) })
+    return gateway === undefined || router === undefined ? [] : [{ name, address: gatewayAddress(gateway) }]
+  })
+}
+
+function groupByService(slices: readonly EndpointSliceResource[]): Map<string, EndpointSliceResource[]> {
+  const groups = new Map<string, EndpointSliceResource[]>()
+  for (const slice of slices) {
+    const key = `${slice.metadata.namespace}/${slice.metadata.labels?.[serviceLabel]}`
+    groups.set(key, [...(groups.get(key) ?? []), slice])
+  }
+  return groups
+}

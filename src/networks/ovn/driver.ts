@@ -1,0 +1,17 @@
+import type { NetworkDriver } from '../driver.ts'
+import { ovnClusterSide } from './cluster/run.ts'
+import { type OvnConfig, type OvnSettings, ovnTypes, parseOvnConfig, parseOvnSettings } from './config.ts'
+import { ovnNodeSide } from './node/run.ts'
+import { ovnResources } from './resources.ts'
+
+/** The OVN-Kubernetes role: logical switches over Open vSwitch, on a NIC of its own. */
+export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
+  name: 'ovn',
+  types: ovnTypes,
+  capabilities: { runtimeConfig: ['ips', 'mac'], canBeDefault: true, verbs: ['CHECK', 'GC', 'STATUS'] },
+  resources: ovnResources,
+  parseSettings: parseOvnSettings,
+  parseConfig: parseOvnConfig,
+  nodeSide: ovnNodeSide,
+  clusterSide: ovnClusterSide,
+}

@@ -1,0 +1,76 @@
+import { bigintToAddress, cidrCovers, formatCidr, parseCidr } from '../../../base/ip.ts'
+
+export interface NodeClaim {
+  readonly node: string
+  /** What the node's annotation says, if anything. */
+  readonly subnet: string | undefined
+}
+
+/**
+ * A subnet for each node. A node keeps the one that it has when it lies in the network, has the right size, and no
+ * node before it has it; the others get the first that are free, in order. Nodes for which none is left are absent.
+ */
+export function allocateNodeSubnets(
+  netCidr: string,
+  hostPrefix: number,
+  claims: readonly NodeClaim[],
+): Map<string, string> {
+  const taken = new Map<string, string>()
+  for (const { node, subnet } of claims) {
+    if (subnet !== undefined && isUsable(netCidr, hostPrefix, subnet) && ![...taken.values()].includes(subnet)) {
+      taken.set(node, subnet)
+    }
+  }
+  const used = new Set(taken.values())
+  const free = subnetsOf(netCidr, hostPrefix)
+  for (const { node } of claims) {
+    if (taken.has(node)) continue
+    const subnet = nextFree(free, used)
+    if (subnet !== undefined) taken.set(node, subnet)
+  }
+  return taken
+}
+
+/** The first number from 2 that no node has; 1 is the cluster router's. Nodes keep the number that they have. */
+export function allocateNodeNumbers(
+  claims: readonly { node: string; number: number | undefined }[],
+): Map<string, number> {
+  const numbers = new Map<string, number>()
+  const used = new Set<number>()
+  for (const { node, number } of claims) {
+    if (number === undefined || number < 2 || used.has(number)) continue
+    numbers.set(node, number)
+    used.add(number)
+  }
+  let next = 2
+  for (const { node } of claims) {
+    if (numbers.has(node)) continue
+    while (used.has(next)) next++
+    numbers.set(node, next)
+    used.add(next)
+  }
+  return numbers
+}
+
+function isUsable(netCidr: string, hostPrefix: number, subnet: string): boolean {
+  try {
+    const parsed = parseCidr(subnet, { strict: true })
+    return parsed.prefixLength === hostPrefix && cidrCovers(parseCidr(netCidr), parsed)
+  } catch {
+    return false
+  }
+}
+
+function nextFree(subnets: Iterator<string>, used: ReadonlySet<string>): string | undefined {
+  for (let item = subnets.next(); item.done !== true; item = subnets.next())
+    if (!used.has(item.value)) return item.value
+  return undefined
+}
+
+function* subnetsOf(netCidr: string, hostPrefix: number): Generator<string> {
+  const net = parseCidr(netCidr)
+  const size = 1n << BigInt(32 - hostPrefix)
+  for (let first = net.first; first <= net.last; first += size) {
+    yield formatCidr(parseCidr(`${bigintToAddress(first, 4)}/${hostPrefix}`))
+  }
+}

@@ -1,0 +1,38 @@
+import { formatCidr, parseCidr } from '../../../base/ip.ts'
+import { nodes } from '../../../kube/resources/core.ts'
+import { nodeAnnotation, renderGateway } from '../annotations.ts'
+import { localnetPort, macOf, type NodeSubnet } from '../topology/names.ts'
+import type { NodeContext } from './context.ts'
+import type { GatewayBridge } from './gateway-bridge.ts'
+
+/** Tells the controller what this node is; only what differs is written. The gateway only when its flows are in. */
+export async function annotateNode(
+  { kube, nodes: known, nodeName }: NodeContext,
+  facts: { systemId: string; subnet: NodeSubnet; gateway: GatewayBridge | undefined },
+): Promise<void> {
+  const current = known.get(nodeName)?.metadata.annotations ?? {}
+  const annotations = Object.fromEntries(
+    Object.entries(nodeAnnotations(nodeName, facts)).filter(([key, value]) => current[key] !== value),
+  )
+  if (Object.keys(annotations).length === 0) return
+  await kube.patch(nodes, nodeName, { type: 'merge', body: { metadata: { annotations } } })
+}
+
+function nodeAnnotations(
+  nodeName: string,
+  { systemId, subnet, gateway }: { systemId: string; subnet: NodeSubnet; gateway: GatewayBridge | undefined },
+): Record<string, string> {
+  const always = {
+    [nodeAnnotation.chassisId]: systemId,
+    [nodeAnnotation.managementMacs]: JSON.stringify({ default: macOf(subnet.management) }),
+  }
+  if (gateway === undefined) return { ...always, [nodeAnnotation.gateway]: renderGateway(undefined) }
+  const { bridge, mac, address, nextHop } = gateway
+  const config = { bridge, interfaceId: localnetPort(bridge, nodeName), mac, address, nextHop, vlanId: '0' }
+  return {
+    ...always,
+    [nodeAnnotation.gateway]: renderGateway(config),
+    [nodeAnnotation.primaryAddress]: JSON.stringify({ ipv4: address, ipv6: '' }),
+    [nodeAnnotation.hostCidrs]: JSON.stringify([formatCidr(parseCidr(address))]),
+  }
+}

@@ -1,0 +1,112 @@
+import { TimeoutError } from '../../../base/errors.ts'
+import { waitFor } from '../../../base/observable.ts'
+import { UndoStack } from '../../../base/undo.ts'
+import { CniError, cniErrorCode } from '../../../cni/errors.ts'
+import type { CniResult } from '../../../cni/result.ts'
+import type { AttachRequest } from '../../driver.ts'
+import { findPodNetwork, type PodNetwork } from '../annotations.ts'
+import type { OvnConfig } from '../config.ts'
+import { integrationBridge, podPort } from '../topology/names.ts'
+import type { NodeContext } from './context.ts'
+import { diagnoseBinding } from './diagnose.ts'
+import { closeFence, openFence } from './fence.ts'
+import { describeInterface, hostOperations, type PodInterface, podOperations, resultOf } from './pod-interface.ts'
+import { ensurePodPort, isInstalled, removePodPorts } from './pod-port.ts'
+
+/** How long an ADD waits in all for controller and OVN. Users' tools give up after two minutes. */
+export const attachTimeoutMs = 30_000
+
+/**
+ * ADD. Waits for the controller's annotation, makes the pair, gives it to the switch, and returns when OVN has
+ * installed the port's flows: a packet that the pod sends then is delivered. Throws TimeoutError that says which stage
+ * is late, CniError when the pod is not the one that the runtime means.
+ */
+export async function attachPod(
+  context: NodeContext,
+  request: AttachRequest<OvnConfig>,
+  signal: AbortSignal,
+): Promise<CniResult> {
+  const endAt = Date.now() + attachTimeoutMs
+  const network = await annotated(context, request, { endAt, signal })
+  await bridgeReady(context, { endAt, signal })
+  const pod = describeInterface(request, network, request.config.mtu ?? context.settings.mtuBytes)
+  const undo = new UndoStack()
+  try {
+    await plumb(context, pod, undo)
+    undo.push('the port', () => removePodPorts(context.local, [pod.hostName]))
+    await ensurePodPort(context.local, request, pod, signal)
+    await installed(context, request, { pod, endAt, signal })
+  } catch (error) {
+    throw await undo.unwind(error)
+  }
+  return resultOf(pod)
+}
+
+interface Wait {
+  readonly endAt: number
+  readonly signal: AbortSignal
+}
+
+function annotated(context: NodeContext, request: AttachRequest<OvnConfig>, wait: Wait): Promise<PodNetwork> {
+  const { namespace, name, uid } = request.pod
+  const look = (): PodNetwork | undefined => {
+    const pod = context.pods.get(name, namespace)
+    if (pod === undefined) return undefined
+    if (uid !== '' && pod.metadata.uid !== uid) {
+      throw new CniError(cniErrorCode.unknownContainer, `pod ${namespace}/${name} was replaced by another of its name`)
+    }
+    return findPodNetwork(pod, request.config.networkKey)
+  }
+  return waitFor(context.pods, look, {
+    what: `the annotation k8s.ovn.org/pod-networks of pod ${namespace}/${name}`,
+    timeoutMs: remaining(wait),
+    signal: wait.signal,
+    detail: () => 'the controller has not given it an address: is it running, and are there Warning events on the pod?',
+  })
+}
+
+function bridgeReady({ local }: NodeContext, wait: Wait): Promise<true> {
+  return waitFor(local.client, () => (local.bridge(integrationBridge) === undefined ? undefined : true), {
+    what: `the bridge ${integrationBridge}`,
+    timeoutMs: remaining(wait),
+    signal: wait.signal,
+    detail: () => (local.client.isConnected ? 'is ovn-controller running?' : 'Open vSwitch is not running'),
+  })
+}
+
+async function plumb({ kernel, local }: NodeContext, pod: PodInterface, undo: UndoStack): Promise<void> {
+  const isUserspace = local.datapathType === 'netdev'
+  undo.push('the veth', () => kernel.apply(undefined, [{ op: 'deleteLink', name: pod.hostName }]))
+  await kernel.apply(undefined, hostOperations(pod))
+  await kernel.apply(pod.netns, podOperations(pod, { isUserspace }))
+  if (!isUserspace) return
+  undo.push('the fence', () => openFence(kernel, pod.hostName))
+  await closeFence(kernel, pod.hostName)
+}
+
+async function installed(
+  context: NodeContext,
+  request: AttachRequest<OvnConfig>,
+  { pod, ...wait }: Wait & { pod: PodInterface },
+): Promise<void> {
+  const { local, settings } = context
+  const logicalPort = podPort(request.pod.namespace, request.pod.name)
+  const timeoutMs = remaining(wait)
+  const what = `OVN to install the flows of ${logicalPort}`
+  try {
+    await waitFor(local.client, () => (isInstalled(local, pod.hostName) ? true : undefined), {
+      what,
+      timeoutMs,
+      signal: wait.signal,
+    })
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error
+    const systemId = local.root?.external_ids['system-id']
+    const detail = await diagnoseBinding({ southbound: settings.southbound, logicalPort, systemId })
+    throw new TimeoutError(what, timeoutMs, { cause: error, detail })
+  }
+}
+
+function remaining({ endAt }: Wait): number {
+  return Math.max(1, endAt - Date.now())
+}

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findFile, writeFileAtomic } from '../../../base/file.ts'
+import { gatewayBridge, physicalNetwork } from '../topology/names.ts'
+import type { NodeContext } from './context.ts'
+
+/**
+ * This node's name in OVN. It is kept, because a new one would leave the old chassis behind with everything bound to
+ * it; a switch that has one already keeps it.
+ */
+export async function ensureSystemId({ local, paths }: NodeContext): Promise<string> {
+  const path = join(paths.stateFolder, 'ovn', 'system-id')
+  const kept = (await findFile(path))?.trim()
+  const id = kept ?? local.root?.external_ids['system-id'] ?? randomUUID()
+  if (kept !== undefined) return id
+  await mkdir(join(paths.stateFolder, 'ovn'), { recursive: true })
+  await writeFileAtomic(path, `${id}\n`)
+  return id
+}
+
+/** What ovn-controller reads: which database, which tunnels, which bridges. Keys of others stay. */
+export async function ensureChassis(context: NodeContext, systemId: string, encapIp: string): Promise<void> {
+  const { local } = context
+  const root = local.root
+  if (root === undefined) return
+  const wanted = chassisSettings(context, systemId, encapIp)
+  const changed = Object.entries(wanted).filter(([key, value]) => root.external_ids[key] !== value)
+  const hasTimeout = root.other_config['bundle-idle-timeout'] === '180'
+  if (changed.length === 0 && hasTimeout) return
+  await local.transact((transaction) =>
+    transaction.mutate(
+      'Open_vSwitch',
+      {},
+      {
+        external_ids: { set: Object.fromEntries(changed) },
+        other_config: { set: { 'bundle-idle-timeout': '180' } },
+      },
+    ),
+  )
+}
+
+function chassisSettings(
+  { settings, local, nodeName }: NodeContext,
+  systemId: string,
+  encapIp: string,
+): Record<string, string> {
+  const { gatewayInterface } = settings
+  return {
+    'system-id': systemId,
+    hostname: nodeName,
+    'ovn-remote': settings.southbound,
+    'ovn-encap-type': settings.encapType,
+    'ovn-encap-ip': encapIp,
+    'ovn-bridge-datapath-type': local.datapathType,
+    'ovn-monitor-all': 'true',
+    'ovn-remote-probe-interval': '100000',
+    'ovn-openflow-probe-interval': '180',
+    'ovn-ofctrl-wait-before-clear': '0',
+    'ovn-enable-lflow-cache': 'true',
+    'ovn-set-local-ip': 'true',
+    ...(gatewayInterface === undefined
+      ? {}
+      : { 'ovn-bridge-mappings': `${physicalNetwork}:${gatewayBridge(gatewayInterface)}` }),
+  }
+}

@@ -1,0 +1,48 @@
+import { dirname, join } from 'node:path'
+import { exec } from '../../../base/exec.ts'
+import { waitFor } from '../../../base/observable.ts'
+import { patchPort } from '../topology/names.ts'
+import type { NodeContext } from './context.ts'
+import type { GatewayBridge } from './gateway-bridge.ts'
+import { buildGatewayFlows } from './gateway-flows.ts'
+
+/** Installs the flows of the gateway bridge when they differ from what was installed last, or were lost. */
+export class GatewayFlowSync {
+  readonly #context: NodeContext
+  #installed: string | undefined
+
+  constructor(context: NodeContext) {
+    this.#context = context
+  }
+
+  /** The switch has started again: whatever was installed is gone. */
+  forget(): void {
+    this.#installed = undefined
+  }
+
+  async sync(gateway: GatewayBridge, signal: AbortSignal): Promise<void> {
+    const { local } = this.#context
+    const uplink = await waitFor(local.client, () => local.ofport(gateway.uplink), {
+      what: `ovs-vswitchd to take up ${gateway.uplink}`,
+      timeoutMs: 20_000,
+      signal,
+      detail: () => local.interface(gateway.uplink)?.error,
+    })
+    const flows = this.#build(gateway, uplink)
+    if (flows === this.#installed) return
+    const target = `unix:${managementSocket(this.#context, gateway.bridge)}`
+    await exec('ovs-ofctl', ['--bundle', 'replace-flows', target, '-'], { input: flows, timeoutMs: 10_000, signal })
+    this.#installed = flows
+  }
+
+  #build({ bridge, mac }: GatewayBridge, uplink: number): string {
+    const { local, nodeName, settings } = this.#context
+    const patch = local.ofport(patchPort(bridge, nodeName))
+    return buildGatewayFlows({ mac, uplink, patch, encapType: settings.encapType, netCidr: settings.netCidr })
+  }
+}
+
+/** Where a bridge takes OpenFlow sessions: beside the database's socket. */
+export function managementSocket({ paths }: NodeContext, bridge: string): string {
+  return join(dirname(paths.ovsdbSocket), `${bridge}.mgmt`)
+}

@@ -1,0 +1,47 @@
+import { waitFor } from '../../../base/observable.ts'
+import { integrationBridge, macOf, managementLogicalPort, managementPort, type NodeSubnet } from '../topology/names.ts'
+import type { NodeContext } from './context.ts'
+
+/** The node's own port on br-int. Resolves when the switch has made its device. */
+export async function ensureManagementPort(
+  context: NodeContext,
+  subnet: NodeSubnet,
+  signal: AbortSignal,
+): Promise<void> {
+  const { local } = context
+  if (!isAsWanted(context, subnet)) await writePort(context, subnet)
+  await waitFor(local.client, () => local.ofport(managementPort), {
+    what: `ovs-vswitchd to make ${managementPort}`,
+    timeoutMs: 20_000,
+    signal,
+    detail: () => local.interface(managementPort)?.error,
+  })
+}
+
+function isAsWanted({ local, nodeName, settings }: NodeContext, subnet: NodeSubnet): boolean {
+  const row = local.interface(managementPort)
+  return (
+    row?.mac === macOf(subnet.management) &&
+    row.external_ids['iface-id'] === managementLogicalPort(nodeName) &&
+    row.mtu_request === settings.mtuBytes
+  )
+}
+
+async function writePort({ local, nodeName, settings }: NodeContext, subnet: NodeSubnet): Promise<void> {
+  const columns = {
+    type: 'internal',
+    mac: macOf(subnet.management),
+    mtu_request: settings.mtuBytes,
+    external_ids: { 'iface-id': managementLogicalPort(nodeName) },
+  }
+  await local.transact((transaction) => {
+    const existing = local.interface(managementPort)
+    if (existing !== undefined) {
+      transaction.update('Interface', { _uuid: existing._uuid }, columns)
+      return
+    }
+    const device = transaction.insert('Interface', { name: managementPort, ...columns })
+    const port = transaction.insert('Port', { name: managementPort, interfaces: [device] })
+    transaction.mutate('Bridge', { name: integrationBridge }, { ports: { insert: [port] } })
+  })
+}

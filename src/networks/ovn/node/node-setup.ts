@@ -1,0 +1,108 @@
+import { defer } from '../../../base/clock.ts'
+import { parseInterfaceAddress } from '../../../base/ip.ts'
+import { findNodeSubnet } from '../annotations.ts'
+import { gatewayBridge, integrationBridge, type NodeSubnet, nodeSubnet } from '../topology/names.ts'
+import { annotateNode } from './annotate-node.ts'
+import { ensureChassis, ensureSystemId } from './chassis.ts'
+import type { NodeContext } from './context.ts'
+import { ensureGatewayBridge, type GatewayBridge } from './gateway-bridge.ts'
+import { GatewayFlowSync, managementSocket } from './gateway-flow-sync.ts'
+import { buildNatRules, gatewayOperations, type HostNetworkFacts, managementPortOperations } from './host-network.ts'
+import { ensureManagementPort } from './management-port.ts'
+import { watchSwitch } from './openflow-session.ts'
+
+/** Brings the node itself into the network and keeps it there. Every run of `ensure` completes what lacks. */
+export class NodeSetup {
+  readonly #context: NodeContext
+  readonly #flows: GatewayFlowSync
+  readonly #onLost: () => void
+  #watching: Promise<void> | undefined
+  #natRules: string | undefined
+  /** What `ensure` waits for from outside; undefined when the node is complete. */
+  missing: string | undefined = 'the node is not set up yet'
+
+  constructor(context: NodeContext, onLost: () => void) {
+    this.#context = context
+    this.#flows = new GatewayFlowSync(context)
+    this.#onLost = onLost
+  }
+
+  /** The order matters: flows before anything else can speak on the gateway bridge, annotations last. */
+  async ensure(signal: AbortSignal): Promise<void> {
+    const gateway = await this.#ensureGateway(signal)
+    const systemId = await ensureSystemId(this.#context)
+    await ensureChassis(this.#context, systemId, this.#encapIp(gateway))
+    const subnet = this.#findSubnet()
+    this.missing = this.#findMissing(subnet)
+    if (subnet === undefined || this.missing !== undefined) return
+    await ensureManagementPort(this.#context, subnet, signal)
+    await this.#ensureHostNetwork(subnet, gateway)
+    await annotateNode(this.#context, { systemId, subnet, gateway })
+  }
+
+  async stop(): Promise<void> {
+    await this.#watching
+  }
+
+  async #ensureGateway(signal: AbortSignal): Promise<GatewayBridge | undefined> {
+    const { gatewayInterface } = this.#context.settings
+    if (gatewayInterface === undefined) return undefined
+    const gateway = await ensureGatewayBridge(this.#context, gatewayInterface, signal)
+    await this.#watchFlows(gatewayBridge(gatewayInterface), signal)
+    await this.#flows.sync(gateway, signal)
+    return gateway
+  }
+
+  /** Resolves at the first session, so that what is installed next is installed into the switch that is watched. */
+  async #watchFlows(bridge: string, signal: AbortSignal): Promise<void> {
+    if (this.#watching !== undefined) return
+    const first = defer<void>()
+    const onSession = (): void => {
+      first.resolve()
+      this.#flows.forget()
+      this.#onLost()
+    }
+    this.#watching = watchSwitch(managementSocket(this.#context, bridge), onSession, signal)
+    await Promise.race([first.promise, this.#watching])
+  }
+
+  async #ensureHostNetwork(subnet: NodeSubnet, gateway: GatewayBridge | undefined): Promise<void> {
+    const { kernel, settings } = this.#context
+    const facts: HostNetworkFacts = {
+      ...settings,
+      subnet,
+      gateway: gateway && {
+        device: gateway.bridge,
+        address: parseInterfaceAddress(gateway.address).address,
+        nextHop: gateway.nextHop,
+      },
+    }
+    await kernel.apply(undefined, [...managementPortOperations(facts), ...gatewayOperations(facts)])
+    const rules = buildNatRules(facts)
+    if (rules !== this.#natRules) await kernel.nft(undefined, rules)
+    this.#natRules = rules
+  }
+
+  #encapIp(gateway: GatewayBridge | undefined): string {
+    const { settings, nodes, nodeName } = this.#context
+    const addresses = nodes.get(nodeName)?.status?.addresses ?? []
+    const internal = addresses.find(({ type }) => type === 'InternalIP')?.address
+    const ofGateway = gateway === undefined ? undefined : parseInterfaceAddress(gateway.address).address
+    const address = settings.encapIp ?? ofGateway ?? internal
+    if (address === undefined) throw new Error(`node ${nodeName} has no InternalIP to take for tunnels yet`)
+    return address
+  }
+
+  #findSubnet(): NodeSubnet | undefined {
+    const node = this.#context.nodes.get(this.#context.nodeName)
+    const cidr = node === undefined ? undefined : findNodeSubnet(node)
+    return cidr === undefined ? undefined : nodeSubnet(cidr)
+  }
+
+  #findMissing(subnet: NodeSubnet | undefined): string | undefined {
+    const { local, nodeName } = this.#context
+    if (subnet === undefined) return `node ${nodeName} has no subnet yet: is the controller running?`
+    if (local.bridge(integrationBridge) === undefined) return 'there is no br-int: is ovn-controller running?'
+    return undefined
+  }
+}

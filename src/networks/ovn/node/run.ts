@@ -1,0 +1,128 @@
+import { describeError } from '../../../base/errors.ts'
+import type { Unsubscribe } from '../../../base/observable.ts'
+import { Workqueue } from '../../../base/workqueue.ts'
+import type { CniResult } from '../../../cni/result.ts'
+import type {
+  AttachmentKey,
+  AttachmentRef,
+  AttachRequest,
+  NetworkStatus,
+  NodeDeps,
+  NodeSide,
+  Problem,
+} from '../../driver.ts'
+import { nodeAnnotation } from '../annotations.ts'
+import type { OvnConfig, OvnSettings } from '../config.ts'
+import { gatewayBridge, integrationBridge, managementPort, patchPort } from '../topology/names.ts'
+import { attachPod } from './attach.ts'
+import type { NodeContext } from './context.ts'
+import { collectPods, detachPod } from './detach.ts'
+import { LocalSwitch } from './local-switch.ts'
+import { NodeSetup } from './node-setup.ts'
+import { verifyPod } from './verify.ts'
+
+/** The agent's side of the OVN network. */
+export function ovnNodeSide(settings: OvnSettings, deps: NodeDeps): NodeSide<OvnConfig> {
+  return new OvnNodeSide(settings, deps)
+}
+
+class OvnNodeSide implements NodeSide<OvnConfig> {
+  readonly #context: NodeContext
+  readonly #setup: NodeSetup
+  readonly #queue: Workqueue
+  readonly #stop = new AbortController()
+  #subscriptions: Unsubscribe[] = []
+  #running: Promise<void> = Promise.resolve()
+  #problem: string | undefined
+  #seen = ''
+
+  constructor(settings: OvnSettings, deps: NodeDeps) {
+    const log = deps.log.child({ network: 'ovn' })
+    const local = new LocalSwitch({ socket: deps.paths.ovsdbSocket, datapathType: settings.datapathType, log })
+    this.#context = { ...deps, log, settings, local }
+    this.#setup = new NodeSetup(this.#context, () => this.#queue.add('node'))
+    this.#queue = new Workqueue({ name: 'ovn-node', reconcile: () => this.#reconcile(), log, maxDelayMs: 5000 })
+  }
+
+  /** Resolves at once: a node whose Open vSwitch or controller is late still serves its other networks. */
+  async start(signal: AbortSignal): Promise<void> {
+    const stop = AbortSignal.any([signal, this.#stop.signal])
+    this.#running = this.#run(stop).catch((error: unknown) => {
+      if (!stop.aborted) this.#context.log.error({ error: describeError(error) }, 'OVN network not served')
+    })
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#subscriptions) unsubscribe()
+    this.#stop.abort()
+    await this.#queue.stop()
+    await this.#context.local.client.stop()
+    await this.#setup.stop()
+    await this.#running
+  }
+
+  attach(request: AttachRequest<OvnConfig>, signal: AbortSignal): Promise<CniResult> {
+    return attachPod(this.#context, request, AbortSignal.any([signal, this.#stop.signal]))
+  }
+
+  detach(ref: AttachmentRef<OvnConfig>): Promise<void> {
+    return detachPod(this.#context, ref)
+  }
+
+  verify(ref: AttachmentRef<OvnConfig>, result: CniResult): Promise<Problem[]> {
+    return verifyPod(this.#context, ref, result)
+  }
+
+  collectGarbage(valid: readonly AttachmentKey[]): Promise<void> {
+    return collectPods(this.#context, valid)
+  }
+
+  status(): NetworkStatus {
+    const { client } = this.#context.local
+    const disconnected = client.isConnected ? undefined : 'Open vSwitch is not running on this node'
+    const problems = [disconnected, this.#problem, this.#setup.missing].filter((text) => text !== undefined)
+    return { isReady: problems.length === 0, problems }
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    await this.#context.local.start(signal)
+    const { local, nodes } = this.#context
+    this.#subscriptions = [nodes.onChange(() => this.#changed()), local.client.onChange(() => this.#changed())]
+    this.#queue.add('node')
+  }
+
+  /** Pods come and go in the same tables; only what concerns the node itself starts a round. */
+  #changed(): void {
+    const facts = this.#facts()
+    if (facts === this.#seen) return
+    this.#seen = facts
+    this.#queue.add('node')
+  }
+
+  #facts(): string {
+    const { local, nodes, nodeName, settings } = this.#context
+    const node = nodes.get(nodeName)
+    const uplink = settings.gatewayInterface
+    const ports = uplink === undefined ? [] : [uplink, patchPort(gatewayBridge(uplink), nodeName)]
+    return JSON.stringify([
+      local.client.isConnected,
+      node?.metadata.annotations?.[nodeAnnotation.subnets],
+      node?.metadata.annotations?.[nodeAnnotation.gateway],
+      node?.status?.addresses,
+      local.root?.external_ids,
+      local.bridge(integrationBridge)?._uuid,
+      local.interface(managementPort),
+      ports.map((name) => [local.port(name)?._uuid, local.ofport(name)]),
+    ])
+  }
+
+  async #reconcile(): Promise<void> {
+    try {
+      await this.#setup.ensure(this.#stop.signal)
+      this.#problem = undefined
+    } catch (error) {
+      this.#problem = describeError(error)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import type { EndpointSliceResource, ServiceResource } from '../../../kube/resources/core.ts'
+
+export interface Endpoint {
+  readonly address: string
+  readonly port: number
+}
+
+type Candidate = NonNullable<EndpointSliceResource['endpoints']>[number]
+
+/**
+ * Backends of one port of a service: the endpoints that are ready; when there are none, those that end but still
+ * serve. `publishNotReadyAddresses` takes all. Ports are matched by name, duplicates are dropped, FQDN slices ignored.
+ */
+export function selectEndpoints(
+  service: ServiceResource,
+  slices: readonly EndpointSliceResource[],
+  port: { readonly name?: string },
+): Endpoint[] {
+  const candidates = slices.filter(({ addressType }) => addressType === 'IPv4').flatMap((slice) => pairs(slice, port))
+  const takesAll = service.spec?.publishNotReadyAddresses === true
+  const ready = candidates.filter(({ endpoint }) => takesAll || endpoint.conditions?.ready !== false)
+  const chosen = ready.length > 0 ? ready : candidates.filter(({ endpoint }) => isServingToTheEnd(endpoint))
+  const found = chosen.flatMap(({ endpoint, number }) =>
+    endpoint.addresses.map((address) => [`${address}:${number}`, { address, port: number }] as const),
+  )
+  return [...new Map(found).entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint)
+}
+
+function pairs(
+  slice: EndpointSliceResource,
+  port: { readonly name?: string },
+): { endpoint: Candidate; number: number }[] {
+  const match = (slice.ports ?? []).find(({ name }) => (name ?? '') === (port.name ?? ''))
+  const number = match?.port
+  if (number === undefined) return []
+  return (slice.endpoints ?? []).map((endpoint) => ({ endpoint, number }))
+}
+
+function isServingToTheEnd({ conditions }: Candidate): boolean {
+  return conditions?.serving === true && conditions.terminating === true
+}

@@ -1,0 +1,73 @@
+import { addressBytes, bigintToAddress, parseCidr } from '../../../base/ip.ts'
+
+/** Names and fixed addresses are OVN-Kubernetes' own, so that ovn-nbctl and people who know it feel at home. */
+export const clusterRouter = 'ovn_cluster_router'
+export const joinSwitch = 'join'
+export const joinCidr = '100.64.0.0/16'
+export const masqueradeCidr = '169.254.169.0/29'
+/** Next hop that nobody has: host traffic for services is sent to it. */
+export const masqueradeNextHop = '169.254.169.4'
+export const hairpinAddresses = '169.254.169.5 fd69::5'
+export const physicalNetwork = 'physnet'
+export const managementPort = 'ovn-k8s-mp0'
+export const integrationBridge = 'br-int'
+
+export const clusterPortGroup = 'clusterPortGroup'
+export const clusterRouterPortGroup = 'clusterRtrPortGroup'
+export const clusterLoadBalancers = 'clusterLBGroup'
+export const switchLoadBalancers = 'clusterSwitchLBGroup'
+export const routerLoadBalancers = 'clusterRouterLBGroup'
+
+export const gatewayRouter = (node: string): string => `GR_${node}`
+export const externalSwitch = (node: string): string => `ext_${node}`
+export const switchToRouter = (node: string): string => `stor-${node}`
+export const routerToSwitch = (node: string): string => `rtos-${node}`
+export const routerToJoin = (router: string): string => `rtoj-${router}`
+export const joinToRouter = (router: string): string => `jtor-${router}`
+export const routerToExternal = (node: string): string => `rtoe-${gatewayRouter(node)}`
+export const externalToRouter = (node: string): string => `etor-${gatewayRouter(node)}`
+export const managementLogicalPort = (node: string): string => `k8s-${node}`
+export const podPort = (namespace: string, name: string): string => `${namespace}_${name}`
+export const gatewayBridge = (device: string): string => `br${device}`
+/** Localnet port of a node's external switch. */
+export const localnetPort = (bridge: string, node: string): string => `${bridge}_${node}`
+/** The patch port that ovn-controller makes on the gateway bridge for the localnet port. */
+export const patchPort = (bridge: string, node: string): string => `patch-${localnetPort(bridge, node)}-to-br-int`
+
+/** MAC of whatever has this IPv4 address: `0a:58` and its bytes. */
+export function macOf(address: string): string {
+  return ['0a', '58', ...addressBytes(address).map((byte) => byte.toString(16).padStart(2, '0'))].join(':')
+}
+
+/** The addresses with a meaning in a node's subnet. */
+export interface NodeSubnet {
+  /** e.g. `10.144.0.0/24` */
+  readonly cidr: string
+  readonly prefixLength: number
+  /** `.1`, the router. */
+  readonly gateway: string
+  /** `.2`, the node's management port. */
+  readonly management: string
+}
+
+export function nodeSubnet(cidr: string): NodeSubnet {
+  const { first, prefixLength } = parseCidr(cidr)
+  return {
+    cidr,
+    prefixLength,
+    gateway: bigintToAddress(first + 1n, 4),
+    management: bigintToAddress(first + 2n, 4),
+  }
+}
+
+/** The n-th address of the join network: 1 is the cluster router, a gateway router has its node's number. */
+export function joinAddress(number: number): string {
+  return bigintToAddress(parseCidr(joinCidr).first + BigInt(number), 4)
+}
+
+/** Name of a row whose real identity is in its external_ids: `a` and FNV-1a-64 of the primary id, in decimal. */
+export function hashedName(primaryId: string): string {
+  let hash = 0xcbf29ce484222325n
+  for (const byte of Buffer.from(primaryId)) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn
+  return `a${hash}`
+}
