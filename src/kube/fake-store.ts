@@ -66,7 +66,7 @@ export class FakeStore {
         'the object has been modified; apply your changes to the latest version',
       )
     }
-    const next = part === 'status' ? withStatusOf(stored, given) : withServerFields(type, given, stored)
+    const next = part === 'status' ? byStatus(type, given, stored) : withServerFields(type, given, stored)
     if (isEqualJson(withoutVersion(next), withoutVersion(stored))) return stored
     const isReleased = next.metadata.deletionTimestamp !== undefined && (next.metadata.finalizers ?? []).length === 0
     if (isReleased) return this.#remove(type, next)
@@ -151,6 +151,15 @@ function withServerFields(type: ResourceType, given: KubeObject, stored: KubeObj
   if (deletionTimestamp !== undefined) next.metadata.deletionTimestamp = deletionTimestamp
   if (!hasStatusSubresource(type)) return next
   return withStatusOf(next, stored)
+}
+
+/** Through /status only the status changes, and for built-in kinds labels and annotations. */
+function byStatus(type: ResourceType, given: KubeObject, stored: KubeObject): KubeObject {
+  const next = withStatusOf(stored, given)
+  if (type.group !== '') return next
+  const { labels, annotations } = given.metadata
+  Object.assign(next.metadata, { ...(labels && { labels }), ...(annotations && { annotations }) })
+  return next
 }
 
 function withStatusOf(object: KubeObject, source: KubeObject): KubeObject {
