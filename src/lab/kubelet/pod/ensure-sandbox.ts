@@ -4,6 +4,7 @@ import type { PodResource } from '../../../kube/resources/core.ts'
 import { factsOf, type PodDeps, podReference } from './deps.ts'
 import type { PodState } from './pod-state.ts'
 import type { SandboxRecord } from './record.ts'
+import { SandboxError } from './sandboxes.ts'
 
 /** The pod's sandbox, made if need be; undefined when it cannot be made now, with an event that says why. */
 export async function ensureSandbox(
@@ -23,8 +24,9 @@ export async function ensureSandbox(
     return await createSandbox(deps, pod, state)
   } catch (error) {
     if (state.creation?.signal.aborted === true) return undefined
-    deps.events.event(podReference(pod), 'Warning', 'FailedCreatePodSandBox', describeError(error))
-    postponeSandbox(deps, state, describeError(error))
+    const message = error instanceof SandboxError ? error.message : describeError(error)
+    deps.events.event(podReference(pod), 'Warning', 'FailedCreatePodSandBox', message)
+    postponeSandbox(deps, state, message)
     return undefined
   }
 }

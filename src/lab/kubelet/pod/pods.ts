@@ -109,7 +109,9 @@ export class Pods {
     const { records, runtime, sandboxes } = this.#deps
     for (const record of records.list()) {
       const hasSandbox = record.sandbox !== undefined && (await sandboxes.exists(record.sandbox))
-      for (const { container } of runningContainers(record)) await this.#recoverContainer(record.uid, container.id)
+      for (const { container } of runningContainers(record)) {
+        await this.#recoverContainer(record.uid, container.id, hasSandbox)
+      }
       if (record.sandbox?.isReady === true && !hasSandbox) {
         const lost = { ...record.sandbox, isReady: false }
         await records.update(record.uid, (latest) => withSandbox(latest, lost))
@@ -120,9 +122,10 @@ export class Pods {
     await Promise.all(orphans.map((id) => runtime.remove(id)))
   }
 
-  async #recoverContainer(uid: string, id: string): Promise<void> {
+  /** A container cannot stay without its sandbox: the next one would have other namespaces. */
+  async #recoverContainer(uid: string, id: string, hasSandbox: boolean): Promise<void> {
     const { records, runtime } = this.#deps
-    if (await runtime.isRunning(id)) {
+    if (hasSandbox && (await runtime.isRunning(id))) {
       const startedAtMs = Date.now()
       await records.update(uid, (record) => {
         const current = Object.values(record.containers).find((history) => history.current.id === id)?.current

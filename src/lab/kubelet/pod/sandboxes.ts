@@ -3,7 +3,13 @@ import { describeError, TwinlaneError } from '../../../base/errors.ts'
 import type { NetworkConfigList } from '../../../cni/request.ts'
 import type { PodResource } from '../../../kube/resources/core.ts'
 import type { KubeletConfig } from '../config.ts'
-import { addNetwork, deleteNetwork, type NetworkAttachment, withRuntimeConfig } from '../network/attach.ts'
+import {
+  addNetwork,
+  deleteNetwork,
+  type NetworkAttachment,
+  NetworkPluginError,
+  withRuntimeConfig,
+} from '../network/attach.ts'
 import { createNamespaces, namespacesExist, namespacesOf, removeNamespaces } from '../runtime/sandbox.ts'
 import { type SandboxRecord, withSandbox } from './record.ts'
 import type { RecordStore } from './record-store.ts'
@@ -123,8 +129,9 @@ function portMappingsOf(pod: PodResource): object[] | undefined {
 }
 
 function sandboxError(sandbox: SandboxRecord, error: unknown): SandboxError {
-  const isNetwork = sandbox.network !== undefined
-  const what = isNetwork ? `failed to setup network for sandbox "${sandbox.id}"` : 'failed to make the namespaces'
-  const message = `Failed to create pod sandbox: rpc error: code = Unknown desc = ${what}: ${describeError(error)}`
+  const isNetwork = error instanceof NetworkPluginError
+  const what = isNetwork ? `failed to setup network for sandbox "${sandbox.id}"` : 'failed to make the sandbox'
+  const said = isNetwork ? error.message : describeError(error)
+  const message = `Failed to create pod sandbox: rpc error: code = Unknown desc = ${what}: ${said}`
   return new SandboxError(message, { cause: error })
 }

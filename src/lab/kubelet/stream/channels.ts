@@ -20,6 +20,8 @@ export class CommandChannels {
   constructor(socket: WebSocket) {
     this.#socket = socket
     socket.on('error', () => {})
+    // Frames that arrive before the process runs must wait for it.
+    socket.pause()
   }
 
   listen(listener: InputListener): void {
@@ -30,6 +32,7 @@ export class CommandChannels {
       else if (data[0] === channel.resize) noteSize(bytes, listener)
     })
     this.#socket.once('close', () => listener.onStdinEnd())
+    this.resume()
   }
 
   onClose(listener: () => void): void {
@@ -53,6 +56,7 @@ export class CommandChannels {
   /** Tells how the command ended, then closes. */
   async end(status: object): Promise<void> {
     await this.#send(channel.error, Buffer.from(JSON.stringify(status)))
+    this.resume()
     if (this.#isOpen) this.#socket.close(1000)
   }
 

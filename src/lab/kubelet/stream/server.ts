@@ -74,8 +74,8 @@ export class StreamServer implements Lifecycle {
       await this.#sendLog(path, url.searchParams, response)
     } catch (error) {
       const statusCode = error instanceof RequestError ? error.statusCode : 500
-      if (!response.headersSent) response.writeHead(statusCode, { 'content-type': 'text/plain' })
-      response.end(response.headersSent ? undefined : describeError(error))
+      if (response.headersSent) response.destroy()
+      else response.writeHead(statusCode, { 'content-type': 'text/plain' }).end(describeError(error))
     }
   }
 
