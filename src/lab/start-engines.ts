@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { TwinlaneError } from '../base/errors.ts'
 import type { LabNode } from './config.ts'
 import { controlPlaneEngines, type Engine, nodeEngines, runInNode, systemId, writeEngineFiles } from './engines.ts'
 import type { Lab } from './lab.ts'
@@ -7,6 +8,7 @@ import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
 
 /** Time for a program to end after SIGTERM. */
 const stopTimeoutMs = 3000
+const chassisTimeoutS = 60
 
 /** Starts BIRD, OVS and OVN on every node, each as soon as what it needs is ready. */
 export async function startEngines(lab: Lab, signal: AbortSignal): Promise<void> {
@@ -20,16 +22,20 @@ export async function startEngines(lab: Lab, signal: AbortSignal): Promise<void>
   )
 }
 
-/** Resolves when OVN's southbound database knows every node as a chassis. Throws ExecError at the deadline. */
+/** Resolves when OVN's southbound database knows every node as a chassis. */
 export async function waitForChassis(lab: Lab, signal: AbortSignal): Promise<void> {
-  const { config } = lab
-  const tool = ['ovn-sbctl', '--db=unix:/run/ovn/ovnsb_db.sock', '--timeout=60']
-  await Promise.all(
-    config.nodes.map(async (node) => {
-      const chassis = ['wait-until', 'Chassis', systemId(config, node), `hostname=${node.name}`]
-      await runInNode(lab.node(config.controlPlane), [...tool, ...chassis], signal)
-    }),
-  )
+  await Promise.all(lab.config.nodes.map((node) => waitForChassisOf(lab, node, signal)))
+}
+
+async function waitForChassisOf(lab: Lab, node: LabNode, signal: AbortSignal): Promise<void> {
+  const tool = ['ovn-sbctl', '--db=unix:/run/ovn/ovnsb_db.sock', `--timeout=${chassisTimeoutS}`]
+  const wait = ['wait-until', 'Chassis', systemId(lab.config, node), `hostname=${node.name}`]
+  try {
+    await runInNode(lab.node(lab.config.controlPlane), [...tool, ...wait], signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw new TwinlaneError(`OVN has no chassis of ${node.name} after ${chassisTimeoutS} s`, { cause: error })
+  }
 }
 
 /** Starts one of the lab's own programs in a node and lists it in the lab's status. Throws ProcessStartError. */
