@@ -13,7 +13,9 @@ export function registerLabExec(lab: Command, io: CliIo): void {
       'after',
       '\nExamples:\n  twinlane lab exec work01 -- ovs-vsctl show\n  twinlane lab exec tor -- ip addr',
     )
-    .action(async (node: string, command: string[], flags: StateFlag) => {
+    .action(async (node: string, words: string[], flags: StateFlag) => {
+      // Everything after the node is passed through, the separator too.
+      const command = words[0] === '--' ? words.slice(1) : words
       const status = await getRunningLab(stateFolderOf(io, flags))
       const terminal = io.env.TERM === undefined ? {} : { TERM: io.env.TERM }
       io.setExitCode(await execOnHost({ status, host: node, command, env: terminal }))
