@@ -14,7 +14,7 @@ await main(async () => {
   const startedAt = Date.now()
   title('The cluster: three nodes on three networks, with real BIRD, OVS and OVN')
   twinlane(['lab', 'up'])
-  twinlane(['get', 'nodes', '-o', 'wide'])
+  twinlane(['get', 'no', '-o', 'wide'])
   await routeReflectors()
   await pod()
   await traffic()
