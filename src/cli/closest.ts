@@ -1,5 +1,7 @@
 /** The candidate that a mistyped word most likely stands for, or undefined when none is near. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {
+  const longer = candidates.find((candidate) => word.length > 3 && candidate.startsWith(word))
+  if (longer !== undefined) return longer
   let best: { candidate: string; distance: number } | undefined
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate)

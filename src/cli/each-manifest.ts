@@ -8,7 +8,7 @@ import { type CliIo, print, UsageError } from './io.ts'
 import { type Kinds, loadKinds, virtualNodeType } from './kinds.ts'
 import { ManifestError, type ManifestObject, readManifests } from './manifest.ts'
 import { checkManifest, locateServerError } from './manifest-check.ts'
-import { type Outcome, placeObject, shownTarget, type Target, targetOf } from './objects.ts'
+import { deletedLine, type Outcome, placeObject, shownTarget, type Target, targetOf } from './objects.ts'
 
 export interface FileFlags extends ConnectionFlags {
   filename?: string[]
@@ -32,7 +32,8 @@ export interface Step {
 /** What is done with each object, and how it is called afterwards: `applied`, `created` … */
 export interface ManifestCommand {
   readonly done: string
-  readonly run: (step: Step) => Promise<Outcome>
+  /** undefined: there was nothing to do, and nothing is said. */
+  readonly run: (step: Step) => Promise<Outcome | undefined>
 }
 
 /**
@@ -58,8 +59,9 @@ export async function forEachManifest(io: CliIo, flags: FileFlags, command: Mani
         manifest,
         command,
       )
+      if (outcome === undefined) continue
       if (type.group === virtualNodeType.group) calico.push(type.kind)
-      else print(io, `${shownTarget(target)} ${outcome}`)
+      else print(io, outcomeLine(target, outcome))
     } catch (error) {
       failures.push(error)
     }
@@ -89,7 +91,7 @@ function kindLookup(connection: Connection): (manifest: ManifestObject) => Promi
   }
 }
 
-async function runStep(step: Step, manifest: ManifestObject, command: ManifestCommand): Promise<Outcome> {
+async function runStep(step: Step, manifest: ManifestObject, command: ManifestCommand): Promise<Outcome | undefined> {
   try {
     return await command.run(step)
   } catch (error) {
@@ -102,6 +104,11 @@ async function runStep(step: Step, manifest: ManifestObject, command: ManifestCo
     }
     throw locateServerError(manifest, error)
   }
+}
+
+/** kubectl's words, which differ for deletions. */
+function outcomeLine(target: Target, outcome: Outcome): string {
+  return outcome === 'deleted' ? deletedLine(target) : `${shownTarget(target)} ${outcome}`
 }
 
 /** calicoctl's words: the kind is named when there is only one. */

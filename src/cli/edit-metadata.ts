@@ -12,6 +12,8 @@ export interface MetadataMap {
   /** `label` or `annotate`, `labeled` or `annotated`, for messages. */
   readonly verb: string
   readonly done: string
+  /** What stands after the verb in the help's example. */
+  readonly example: string
 }
 
 interface EditFlags extends ConnectionFlags {
@@ -22,19 +24,15 @@ interface EditFlags extends ConnectionFlags {
 
 /** Adds the command that sets and removes entries of one of the maps. */
 export function registerMetadataEdit(program: Command, io: CliIo, map: MetadataMap): void {
-  const singular = map.field.slice(0, -1)
   const command = program
     .command(map.verb)
     .description(`Set ${map.field} with KEY=VALUE, remove them with KEY-.`)
     .argument('<kind>', 'kind, or KIND/NAME')
     .argument('<word...>', 'names, then KEY=VALUE or KEY-')
-    .option('--overwrite', `change a ${singular} that has another value already`)
+    .option('--overwrite', `change ${map.field} that have another value already`)
     .option('--all', 'all objects of the kind in the namespace')
     .option('-l, --selector <labels>', 'all objects of the kind with these labels')
-    .addHelpText(
-      'after',
-      `\nExamples:\n  twinlane ${map.verb} node master01 route-reflector=true\n  twinlane ${map.verb} pods --all tier-`,
-    )
+    .addHelpText('after', `\nExamples:\n  twinlane ${map.verb} ${map.example}\n  twinlane ${map.verb} pods --all tier-`)
   addNamespaceFlag(addConnectionFlags(command)).action((kind: string, words: string[], flags: EditFlags) =>
     runEdit(io, map, { kind, words, flags }),
   )

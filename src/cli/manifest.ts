@@ -1,11 +1,12 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { text as readStream } from 'node:stream/consumers'
-import { type Document, isMap, isNode, isSeq, LineCounter, parseAllDocuments } from 'yaml'
+import { type Document, isMap, isNode, isSeq, type LineCounter } from 'yaml'
 import { ConfigError, errorCode, TwinlaneError } from '../base/errors.ts'
 import { isObject } from '../kube/patch.ts'
 import type { KubeObject } from '../kube/resources/meta.ts'
 import type { CliIo } from './io.ts'
+import { parseYaml } from './yaml.ts'
 
 /** One object of a file, with the way back to the line that a field stands on. */
 export interface ManifestObject {
@@ -51,9 +52,7 @@ export async function readManifests(
 
 /** Splits a text of YAML or JSON documents; lists are taken apart. Throws TwinlaneError naming the line. */
 export function parseManifest(text: string, file: string): ManifestObject[] {
-  const lines = new LineCounter()
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false })
-  if (!Array.isArray(documents)) return []
+  const { documents, lines } = parseYaml(text)
   return documents.flatMap((document, index) => {
     const name = documents.length === 1 ? file : `${file}, document ${index + 1}`
     const problem = document.errors[0]
@@ -134,6 +133,6 @@ async function readTexts(
     )
   } catch (cause) {
     if (errorCode(cause) !== 'ENOENT') throw cause
-    throw new TwinlaneError(`${name}: there is no such file`, { cause })
+    throw new TwinlaneError(`${name}: there is no such file or folder`)
   }
 }

@@ -24,6 +24,11 @@ export function shownTarget(target: Pick<Target, 'type' | 'name'>): string {
   return `${shownKind(target.type)}/${target.name}`
 }
 
+/** `pod "busybox3" deleted` */
+export function deletedLine(target: Pick<Target, 'type' | 'name'>): string {
+  return `${shownKind(target.type)} "${target.name}" deleted`
+}
+
 export async function getObject(connection: Connection, { type, name, namespace }: Target): Promise<KubeObject> {
   if (isVirtualNode(type)) return virtualNodes.getVirtualNode(connection.client, name)
   return connection.client.get(type, name, namespace)

@@ -53,6 +53,7 @@ export function printText(io: CliIo, format: OutputFormat & { form: 'text' }, li
 export function renderYaml(value: unknown): string {
   return stringify(withoutManagedFields(value), {
     sortMapEntries: true,
+    version: '1.1',
     lineWidth: 0,
     indentSeq: false,
     aliasDuplicateObjects: false,

@@ -152,11 +152,11 @@ export function describeKubeContract(title: string, start: () => Promise<KubeUnd
       const created = await client.create(pods, pod)
       const asStatus = await client.updateStatus(pods, {
         ...created,
-        metadata: { ...created.metadata, labels: { run, sneaked: 'in' } },
+        spec: { ...created.spec, nodeSelector: { sneaked: 'in' }, containers: created.spec?.containers ?? [] },
         status: { ...created.status, message: 'by status' },
       })
       expect(asStatus.status?.message).toBe('by status')
-      expect(asStatus.metadata.labels).toEqual({ run })
+      expect(asStatus.spec?.nodeSelector).toEqual({ none: 'such' })
       const asMain = await client.update(pods, { ...asStatus, status: { message: 'by update' } })
       expect(asMain.status?.message).toBe('by status')
       const body = { status: { message: 'by patch' } }

@@ -3,5 +3,10 @@ import { registerMetadataEdit } from '../edit-metadata.ts'
 import type { CliIo } from '../io.ts'
 
 export function registerAnnotate(program: Command, io: CliIo): void {
-  registerMetadataEdit(program, io, { field: 'annotations', verb: 'annotate', done: 'annotated' })
+  registerMetadataEdit(program, io, {
+    field: 'annotations',
+    verb: 'annotate',
+    done: 'annotated',
+    example: 'pod busybox3 owner=me --overwrite',
+  })
 }

@@ -6,8 +6,8 @@ import { type Connection, connect } from '../connection.ts'
 import { parseDurationMs, parseWholeNumber } from '../duration.ts'
 import { addFileFlags, type FileFlags, forEachManifest } from '../each-manifest.ts'
 import { type CliIo, note, print, UsageError } from '../io.ts'
-import { isVirtualNode, loadKinds, shownKind } from '../kinds.ts'
-import { selectTargets, type Target } from '../objects.ts'
+import { isVirtualNode, loadKinds } from '../kinds.ts'
+import { deletedLine, selectTargets, type Target } from '../objects.ts'
 import { parseTargets } from '../targets.ts'
 
 interface DeleteFlags extends FileFlags {
@@ -47,8 +47,7 @@ async function deleteFromFiles(io: CliIo, kind: string | undefined, flags: Delet
   await forEachManifest(io, flags, {
     done: 'deleted',
     async run({ connection, target }) {
-      await deleteTarget(connection, target, flags)
-      return 'deleted'
+      return (await deleteTarget(connection, target, flags)) ? 'deleted' : undefined
     },
   })
 }
@@ -84,7 +83,7 @@ async function deleteAll(
   const results = await Promise.allSettled(
     targets.map(async (target) => {
       const wasThere = await deleteTarget(connection, target, flags)
-      if (wasThere) print(io, `${shownKind(target.type)} "${target.name}" deleted`)
+      if (wasThere) print(io, deletedLine(target))
     }),
   )
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
