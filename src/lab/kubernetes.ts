@@ -101,25 +101,33 @@ export async function waitForNodes(options: {
   await nodes.start(stop.signal)
   nodes.onChange(() => lab.setReadyNodes(readyNames(nodes)))
   lab.setReadyNodes(readyNames(nodes))
-  const missing = (): string => describeMissing(lab, nodes)
   const look = (): true | undefined => {
-    const text = missing()
-    if (text === '') return true
-    waiting(text)
+    const names = missingNames(lab, nodes)
+    if (names.length === 0) return true
+    waiting(names.join(', '))
     return undefined
   }
-  await waitFor(nodes, look, { what: 'all nodes to be Ready', timeoutMs: readyTimeoutMs, signal, detail: missing })
+  await waitFor(nodes, look, {
+    what: 'all nodes to be Ready',
+    timeoutMs: readyTimeoutMs,
+    signal,
+    detail: () => describeMissing(lab, nodes),
+  })
 }
 
 function readyNames(nodes: Informer<NodeResource>): string[] {
   return nodes.list().flatMap((node) => (readyCondition(node)?.status === 'True' ? [node.metadata.name] : []))
 }
 
-/** The nodes that are not Ready, each with its reason; empty when all are. */
+/** The nodes that are not Ready, each with its reason. */
 function describeMissing(lab: Lab, nodes: Informer<NodeResource>): string {
+  const reasons = missingNames(lab, nodes).map((name) => describe(nodes.get(name), name))
+  return reasons.join(', ')
+}
+
+function missingNames(lab: Lab, nodes: Informer<NodeResource>): string[] {
   const ready = new Set(readyNames(nodes))
-  const missing = lab.config.nodes.filter((node) => !ready.has(node.name))
-  return missing.map((node) => describe(nodes.get(node.name), node.name)).join(', ')
+  return lab.config.nodes.map((node) => node.name).filter((name) => !ready.has(name))
 }
 
 function readyCondition(node: NodeResource | undefined): { status: string; message?: string } | undefined {

@@ -2,7 +2,7 @@ import { describeError, TwinlaneError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Changing, Unsubscribe } from '../base/observable.ts'
 import { runAll } from '../base/undo.ts'
-import { getNode, type LabConfig } from './config.ts'
+import type { LabConfig } from './config.ts'
 import { fabricName } from './config-checks.ts'
 import type { Namespaces } from './node/namespaces.ts'
 import type { ProcessId } from './node/process-id.ts'
@@ -113,7 +113,7 @@ export class Lab implements Changing {
       stateFolder: this.state.folder,
       kubeconfig: this.state.kubeconfig,
       api: this.#api,
-      nodes: [...this.namespaces.values()].filter((each) => each !== fabric).map((each) => this.#nodeStatus(each)),
+      nodes: this.#nodeStatuses(),
       ...(fabric === undefined ? {} : { fabric: fabric.init }),
       processes: await Promise.all(this.processes.map((each) => each.status())),
       steps: this.progress.steps,
@@ -121,12 +121,11 @@ export class Lab implements Changing {
     }
   }
 
-  #nodeStatus(namespaces: Namespaces): NodeStatus {
-    return {
-      name: namespaces.name,
-      init: namespaces.init,
-      addresses: getNode(this.config, namespaces.name).addresses,
-      isReady: this.readyNodes.has(namespaces.name),
-    }
+  /** Those that are there, in the order of the configuration. */
+  #nodeStatuses(): NodeStatus[] {
+    return this.config.nodes.flatMap(({ name, addresses }) => {
+      const init = this.namespaces.get(name)?.init
+      return init === undefined ? [] : [{ name, init, addresses, isReady: this.readyNodes.has(name) }]
+    })
   }
 }
