@@ -3,5 +3,10 @@ import { registerMetadataEdit } from '../edit-metadata.ts'
 import type { CliIo } from '../io.ts'
 
 export function registerLabel(program: Command, io: CliIo): void {
-  registerMetadataEdit(program, io, { field: 'labels', verb: 'label', done: 'labeled' })
+  registerMetadataEdit(program, io, {
+    field: 'labels',
+    verb: 'label',
+    done: 'labeled',
+    example: 'node master01 route-reflector=true',
+  })
 }
