@@ -29,9 +29,18 @@ export interface BirdFilter {
 
 export type FilterAction = 'accept' | 'reject'
 
-export interface FilterTerm {
+export type FilterTerm = NetworkTerm | SourceTerm
+
+export interface NetworkTerm {
   /** Any of these networks. */
   readonly networks: readonly NetworkPattern[]
+  readonly action: FilterAction
+  readonly comment?: string
+}
+
+/** Routes by where BIRD has them from. */
+export interface SourceTerm {
+  readonly source: 'device' | 'static' | 'bgp'
   readonly action: FilterAction
   readonly comment?: string
 }

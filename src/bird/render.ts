@@ -34,10 +34,13 @@ function renderFilter(filter: BirdFilter): string {
 
 function renderTerm(term: FilterTerm): string {
   const comment = term.comment === undefined ? '' : `# ${term.comment.replaceAll(/[\r\n]/g, ' ')}\n  `
+  if ('source' in term) return `${comment}if source = ${routeSources[term.source]} then ${term.action};`
   // An empty set is a syntax error in BIRD; a term without networks matches nothing.
   if (term.networks.length === 0) return `${comment}# no networks`
   return `${comment}if net ~ [ ${term.networks.map(renderPattern).join(', ')} ] then ${term.action};`
 }
+
+const routeSources = { device: 'RTS_DEVICE', static: 'RTS_STATIC', bgp: 'RTS_BGP' } as const
 
 function renderPattern(pattern: NetworkPattern): string {
   const cidr = parseCidr(pattern.cidr, { strict: true })

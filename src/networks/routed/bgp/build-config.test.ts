@@ -54,6 +54,10 @@ describe('buildBirdConfig', () => {
     ])
   })
 
+  it('gives the kernel all but the networks that it has itself', () => {
+    expect(text()).toMatch(/filter 'twinlane_to_kernel' \{\n {2}if source = RTS_DEVICE then reject;\n {2}accept;\n\}/)
+  })
+
   it('lets a disabled pool through, and has a blackhole for each own block', () => {
     const disabled = text({ pools: [pool('a', '10.244.0.0/16', { disabled: true })] })
     expect(disabled).toContain('10.244.0.0/16+ ] then accept')

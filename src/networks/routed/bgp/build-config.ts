@@ -6,8 +6,8 @@ import type {
   BirdFilter,
   BirdLogClass,
   BirdProtocol,
-  FilterTerm,
   NetworkPattern,
+  NetworkTerm,
   StaticRoute,
 } from '../../../bird/config.ts'
 import type { IPPool } from '../resources.ts'
@@ -46,7 +46,7 @@ export function buildBirdConfig(input: BirdInput): BirdConfig {
     routerId: input.local.ipv4Address,
     log: { target: 'stderr', classes: logClasses(input.logSeverity) },
     gracefulRestartWaitSeconds,
-    filters: [peerFilter(input), { name: kernelExport, terms: [], otherwise: 'accept' }],
+    filters: [peerFilter(input), kernelFilter],
     protocols: [...localProtocols(input), ...input.sessions.map((session) => bgpProtocol(session, input))],
   }
 }
@@ -66,7 +66,7 @@ function peerFilter({ ownBlocks, pools }: BirdInput): BirdFilter {
   const hidden = pools.filter(({ spec }) => spec.disableBGPExport === true)
   const shown = pools.filter(({ spec }) => spec.disableBGPExport !== true)
   const own = ipv4(ownBlocks)
-  const terms: FilterTerm[] = [
+  const terms: NetworkTerm[] = [
     { comment: 'pools that are not exported', networks: patterns(poolCidrs(hidden), 'covered'), action: 'reject' },
     { comment: 'own blocks', networks: patterns(own, 'exact'), action: 'accept' },
     { comment: 'addresses inside own blocks', networks: patterns(own.filter(isNotHost), 'longer'), action: 'reject' },
@@ -77,6 +77,13 @@ function peerFilter({ ownBlocks, pools }: BirdInput): BirdFilter {
     },
   ]
   return { name: peerExport, terms: terms.filter(({ networks }) => networks.length > 0), otherwise: 'reject' }
+}
+
+/** Everything that peers say goes to the kernel. It has the networks of its own interfaces already; BIRD would add them twice. */
+const kernelFilter: BirdFilter = {
+  name: kernelExport,
+  terms: [{ source: 'device', action: 'reject' }],
+  otherwise: 'accept',
 }
 
 function localProtocols({ ownBlocks, sessions }: BirdInput): BirdProtocol[] {

@@ -3,6 +3,7 @@ import { parseCidr } from '../../../base/ip.ts'
 import { KeyedLock } from '../../../base/keyed-lock.ts'
 import type { Unsubscribe } from '../../../base/observable.ts'
 import { Workqueue } from '../../../base/workqueue.ts'
+import { BirdError } from '../../../bird/control.ts'
 import type { CniResult } from '../../../cni/result.ts'
 import type { Informer } from '../../../kube/api.ts'
 import { createInformer } from '../../../kube/informer.ts'
@@ -173,7 +174,19 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   }
 
   async #syncBird(): Promise<void> {
-    for (const problem of await syncBird(this.#sources, this.#bird)) this.#report(problem)
+    try {
+      for (const problem of await syncBird(this.#sources, this.#bird)) this.#report(problem)
+    } catch (error) {
+      if (error instanceof BirdError && error.code !== undefined) this.#reportRefusal(error)
+      throw error
+    }
+  }
+
+  /** BIRD does not take what we made of the cluster's objects: the node goes on with what it had. */
+  #reportRefusal(error: BirdError): void {
+    const about = { apiVersion: 'v1', kind: 'Node', metadata: { name: this.#deps.nodeName } }
+    const message = `${describeError(error)}; the sessions of before stay`
+    this.#deps.events.event(about, 'Warning', 'BirdConfigurationRefused', message)
   }
 
   /** Once for each thing that is wrong, not at each change of anything. */

@@ -1,0 +1,239 @@
+import type { ChildProcess } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ExecError, exec, spawnProcess } from '../../../src/base/exec.ts'
+import { silentLog } from '../../../src/base/log.ts'
+import { queryBird } from '../../../src/bird/control.ts'
+import { birdArguments, initialBirdConfig } from '../../../src/bird/daemon.ts'
+import { type BirdProtocolState, parseProtocols } from '../../../src/bird/protocols.ts'
+import type { CniResult } from '../../../src/cni/result.ts'
+import type { Kernel } from '../../../src/kernel/kernel.ts'
+import { createKernel } from '../../../src/kernel/linux.ts'
+import { createFakeKube, type FakeKube } from '../../../src/kube/fake.ts'
+import { createInformer } from '../../../src/kube/informer.ts'
+import { nodes, pods } from '../../../src/kube/resources/core.ts'
+import type { AttachRequest, NodeSide } from '../../../src/networks/driver.ts'
+import type { RoutedConfig } from '../../../src/networks/routed/config.ts'
+import { routedDriver } from '../../../src/networks/routed/driver.ts'
+
+export interface RoutedNode {
+  readonly name: string
+  readonly address: string
+  readonly netns: string
+  readonly nodeSide: NodeSide<RoutedConfig>
+  readonly kernel: Kernel
+  readonly birdSocket: string
+  readonly birdConfigFile: string
+  readonly events: string[]
+  protocols(): Promise<BirdProtocolState[]>
+  /** `ip` in the node's namespace. */
+  ip(...args: string[]): Promise<string>
+  exec(command: string, ...args: string[]): Promise<string>
+  startBird(): Promise<void>
+  stopBird(signal?: NodeJS.Signals): Promise<void>
+}
+
+export interface TestPod {
+  readonly request: AttachRequest<RoutedConfig>
+  readonly netnsName: string
+  exec(command: string, ...args: string[]): Promise<string>
+}
+
+export interface RoutedCluster {
+  readonly kube: FakeKube
+  readonly nodes: readonly RoutedNode[]
+  createPod(name: string): Promise<TestPod>
+  attach(node: RoutedNode, pod: TestPod): Promise<{ result: CniResult; address: string }>
+  stop(): Promise<void>
+}
+
+/**
+ * The routed network on some nodes: real namespaces, real BIRDs, the real kernel; the Kubernetes API is the fake. Runs
+ * only in a throw-away network and mount namespace of its own.
+ */
+export async function createRoutedCluster(
+  addresses: Readonly<Record<string, string>>,
+  settings: object = {},
+): Promise<RoutedCluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'routed-'))
+  const stop = new AbortController()
+  const kube = createFakeKube()
+  const kernel = createKernel()
+  const cleanups: (() => Promise<void>)[] = []
+  await exec('ip', ['link', 'add', 'fabric', 'type', 'bridge'])
+  await exec('ip', ['link', 'set', 'fabric', 'up'])
+  cleanups.push(async () => void (await exec('ip', ['link', 'del', 'fabric'])))
+
+  async function addNode(name: string, address: string): Promise<RoutedNode> {
+    const netns = `/run/netns/${name}`
+    const home = join(folder, name)
+    await mkdir(home, { recursive: true })
+    await plugIn(name, address)
+    cleanups.push(async () => void (await exec('ip', ['netns', 'del', name])))
+    kube.seed(nodes, { metadata: { name, labels: { 'kubernetes.io/hostname': name } } })
+    const events: string[] = []
+    const informers = {
+      pods: createInformer(kube, pods, { log: silentLog }),
+      nodes: createInformer(kube, nodes, { log: silentLog }),
+    }
+    await Promise.all([informers.pods.start(stop.signal), informers.nodes.start(stop.signal)])
+    const birdSocket = join(home, 'bird.ctl')
+    const birdConfigFile = join(home, 'bird.conf')
+    await writeFile(birdConfigFile, initialBirdConfig(address))
+    const nodeSide = routedDriver.nodeSide(
+      routedDriver.parseSettings({
+        ipPoolCidr: '10.244.0.0/16',
+        blockSize: 24,
+        ipAutodetectionMethod: 'interface=ens2',
+        ...settings,
+      }),
+      {
+        ...informers,
+        nodeName: name,
+        kube,
+        kernel: kernelIn(kernel, netns),
+        log: silentLog,
+        events: {
+          event: (about, type, reason, message) => events.push(`${type} ${reason} ${about.metadata.name}: ${message}`),
+        },
+        paths: {
+          stateFolder: join(home, 'state'),
+          runFolder: join(home, 'run'),
+          birdSocket,
+          birdConfigFile,
+          ovsdbSocket: '/nowhere',
+          cniBinFolders: [],
+        },
+      },
+    )
+    let bird: ChildProcess | undefined
+    const node: RoutedNode = {
+      name,
+      address,
+      netns,
+      nodeSide,
+      kernel: kernelIn(kernel, netns),
+      birdSocket,
+      birdConfigFile,
+      events,
+      protocols: async () => parseProtocols(await queryBird(birdSocket, 'show protocols all')),
+      ip: async (...args) => (await exec('ip', ['-n', name, ...args])).stdout,
+      exec: async (command, ...args) => (await exec('ip', ['netns', 'exec', name, command, ...args])).stdout,
+      async startBird() {
+        const args = birdArguments({ configFile: birdConfigFile, socket: birdSocket })
+        bird = spawnProcess('ip', ['netns', 'exec', name, 'bird', ...args], { stdio: 'ignore' })
+        await eventually(`BIRD of ${name}`, async () => void (await queryBird(birdSocket, 'show status')))
+      },
+      async stopBird(signal = 'SIGTERM') {
+        const gone = bird?.exitCode === null ? new Promise((resolve) => bird?.once('exit', resolve)) : undefined
+        bird?.kill(signal)
+        await gone
+      },
+    }
+    cleanups.push(() => node.stopBird('SIGKILL'))
+    await node.startBird()
+    await nodeSide.start(stop.signal)
+    cleanups.push(() => nodeSide.stop())
+    return node
+  }
+
+  const list: RoutedNode[] = []
+  for (const [name, address] of Object.entries(addresses)) list.push(await addNode(name, address))
+  return {
+    kube,
+    nodes: list,
+    async createPod(name) {
+      await exec('ip', ['netns', 'add', `pod-${name}`])
+      await exec('ip', ['-n', `pod-${name}`, 'link', 'set', 'lo', 'up'])
+      cleanups.push(async () => void (await exec('ip', ['netns', 'del', `pod-${name}`], { okCodes: [0, 1] })))
+      return {
+        request: requestFor(name),
+        netnsName: `pod-${name}`,
+        exec: async (command, ...args) => (await exec('ip', ['netns', 'exec', `pod-${name}`, command, ...args])).stdout,
+      }
+    },
+    async attach(node, pod) {
+      const result = await node.nodeSide.attach(pod.request, AbortSignal.timeout(10_000))
+      return { result, address: result.ips[0]?.address.split('/')[0] ?? '' }
+    },
+    async stop() {
+      stop.abort()
+      for (const cleanup of cleanups.reverse()) await cleanup()
+      await kernel.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function plugIn(name: string, address: string): Promise<void> {
+  await exec('ip', ['netns', 'add', name])
+  await exec('ip', ['link', 'add', `p-${name}`, 'type', 'veth', 'peer', 'name', 'ens2', 'netns', name])
+  await exec('ip', ['link', 'set', `p-${name}`, 'master', 'fabric', 'up'])
+  await exec('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
+  await exec('ip', ['-n', name, 'address', 'add', `${address}/24`, 'dev', 'ens2'])
+  await exec('ip', ['-n', name, 'link', 'set', 'ens2', 'up'])
+}
+
+function requestFor(name: string): AttachRequest<RoutedConfig> {
+  const configList = {
+    cniVersion: '0.3.1',
+    name: 'k8s-pod-network',
+    plugins: [{ cniVersion: '0.3.1', name: 'k8s-pod-network', type: 'calico', ipam: { type: 'calico-ipam' } }],
+  }
+  return {
+    containerId: `c-${name}`,
+    ifName: 'eth0',
+    netns: `/run/netns/pod-${name}`,
+    pod: { namespace: 'default', name, uid: `uid-${name}` },
+    config: routedDriver.parseConfig(configList),
+    configList,
+    networkName: 'k8s-pod-network',
+    args: {},
+    isDefault: true,
+    requested: {},
+  }
+}
+
+/** The kernel as a process inside the namespace sees it: what is said of no namespace is meant of that one. */
+function kernelIn(kernel: Kernel, home: string): Kernel {
+  return {
+    ...kernel,
+    apply: (netns, operations) => kernel.apply(netns ?? home, operations),
+    links: (netns) => kernel.links(netns ?? home),
+    findLink: (netns, name) => kernel.findLink(netns ?? home, name),
+    addresses: (netns, device) => kernel.addresses(netns ?? home, device),
+    routes: (netns, options) => kernel.routes(netns ?? home, options),
+    readSysctl: (netns, key) => kernel.readSysctl(netns ?? home, key),
+    nft: (netns, commands) => kernel.nft(netns ?? home, commands),
+    nftList: (netns, command) => kernel.nftList(netns ?? home, command),
+  }
+}
+
+/** Resolves with the first value of `look` that is neither undefined nor an exception; looks again until 15 seconds are over. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined>,
+  timeoutMs = 15_000,
+): Promise<T | undefined> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    try {
+      return await look()
+    } catch (error) {
+      if (Date.now() > deadline) throw new Error(`${what}: not in ${timeoutMs} ms`, { cause: error })
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}
+
+/** Whether a command ends well. */
+export async function succeeds(task: Promise<unknown>): Promise<boolean> {
+  try {
+    await task
+    return true
+  } catch (error) {
+    if (error instanceof ExecError) return false
+    throw error
+  }
+}
