@@ -26,6 +26,15 @@ export class CommentedJsonError extends TwinlaneError {
 
 const deepest = 64
 
+const comment = /(#|\/\/)[^\n]*/y
+
+/**
+ * The same where the text is a single line. YAML folds the lines of a quoted text into one, so the comments of the
+ * article arrive without their ends; one ends there where JSON goes on: before a key, a text, an object or a closing
+ * bracket.
+ */
+const foldedComment = /(#|\/\/).*?(?=\s+(?:"(?:[^"\\]|\\.)*"\s*[:,\]}#/]|\{\s*"|[\]}])|$)/y
+
 /**
  * JSON (RFC 8259) that may hold comments from `#` or `//` to the end of the line, outside strings. Nothing else is
  * relaxed: no trailing or double commas, no bare words. Written by hand because an error must name line and column on
@@ -86,15 +95,23 @@ function takeSeparator(scanner: Scanner, close: '}' | ']'): boolean {
   return true
 }
 
+/** `# "interface": "eth1",` on a line of its own, folded: nobody can tell whether it is meant to hold. */
+function hiddenJson(position: Position): CommentedJsonError {
+  const reason = 'a comment with JSON behind it, and the line break that ended it is lost'
+  return new CommentedJsonError(position, reason, 'Remove the comment, or write the annotation as a YAML block (|).')
+}
+
 class Scanner {
   readonly comments: (Position & { marker: '#' | '//' })[] = []
   readonly positions = new Map<string, Position>()
   readonly #text: string
   readonly #lineStarts: number[]
+  readonly #isFolded: boolean
   #at = 0
 
   constructor(text: string) {
     this.#text = text
+    this.#isFolded = !text.trim().includes('\n')
     this.#lineStarts = [0, ...[...text.matchAll(/\n/g)].map((match) => match.index + 1)]
   }
 
@@ -117,9 +134,11 @@ class Scanner {
     for (;;) {
       this.#match(/[ \t\r\n]+/y)
       const position = this.position()
-      const comment = this.#match(/(#|\/\/)[^\n]*/y)
-      if (comment === undefined) return
-      this.comments.push({ ...position, marker: comment.startsWith('#') ? '#' : '//' })
+      const found = this.#match(this.#isFolded ? foldedComment : comment)
+      if (found === undefined) return
+      const marker = found.startsWith('#') ? '#' : '//'
+      if (this.#isFolded && found.trim() === marker) throw hiddenJson(position)
+      this.comments.push({ ...position, marker })
     }
   }
 
