@@ -5,7 +5,9 @@ import type { ApiObject } from '../object.ts'
 import { applyJsonPatch } from '../patch/json.ts'
 import { trackUpdate } from '../patch/managed-fields.ts'
 import { applyMergePatch } from '../patch/merge.ts'
+import { applyStrategicPatch } from '../patch/strategic.ts'
 import { badRequest, unsupportedMediaType } from '../status.ts'
+import { apply } from './apply.ts'
 import { decodePatched } from './decode.ts'
 import { type WriteOptions, writeOptionsOf } from './options.ts'
 import { getObject, updateObject } from './write.ts'
@@ -19,8 +21,9 @@ const accepted = [
 
 /** PATCH in one of its four forms. Throws 415 on any other, and on a strategic one for custom kinds. */
 export function patch(api: Api, request: ResourceRequest, name: string, body: Body): Answer {
-  const options = writeOptionsOf(request)
   const type = request.contentType.split(';')[0]?.trim()
+  if (type === 'application/apply-patch+yaml') return apply(api, request, name, body)
+  const options = writeOptionsOf(request)
   const before = getObject(api, request, name)
   const patched = applyByType(request, type, before, body.value)
   if (!isObject(patched)) throw badRequest('the patch leaves no object')
@@ -46,6 +49,10 @@ function applyByType(request: ResourceRequest, type: string | undefined, before:
     case 'application/merge-patch+json':
       if (!isObject(value)) throw badRequest('error decoding patch: a merge patch is an object')
       return applyMergePatch(before, value)
+    case 'application/strategic-merge-patch+json':
+      if (request.resource.isCustom) throw refusal(request)
+      if (!isObject(value)) throw badRequest('error decoding patch: a strategic merge patch is an object')
+      return applyStrategicPatch(before, value, request.resource.schema())
     default:
       throw refusal(request)
   }

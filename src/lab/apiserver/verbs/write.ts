@@ -4,7 +4,7 @@ import { randomSuffix } from '../admission/names.ts'
 import type { Api, ResourceRequest } from '../api.ts'
 import { isEqual } from '../json.ts'
 import { type ApiObject, timestamp } from '../object.ts'
-import { storeKey } from '../resources/resource.ts'
+import { groupVersionOf, storeKey } from '../resources/resource.ts'
 import { alreadyExists, conflict, forbidden, invalid, notFound } from '../status.ts'
 import { isTerminating, removeIfDone } from './remove.ts'
 
@@ -55,11 +55,12 @@ export function updateObject(api: Api, write: Write, before: ApiObject, object: 
   return removeIfDone(api, resource, stored)
 }
 
-/** The stored object, or 404. */
+/** The stored object in the version of the request, or 404. */
 export function getObject(api: Api, request: ResourceRequest, name: string): ApiObject {
   const stored = api.store.get(request.resource.collection, storeKey(request.resource, name, request.namespace))
   if (stored === undefined) throw notFound(request.resource, name)
-  return stored.object
+  const apiVersion = groupVersionOf(request.resource)
+  return stored.object.apiVersion === apiVersion ? stored.object : { ...stored.object, apiVersion }
 }
 
 function checkNamespace(api: Api, { resource, namespace }: ResourceRequest): void {
