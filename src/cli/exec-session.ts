@@ -18,44 +18,47 @@ const channel = { stdin: 0, stdout: 1, stderr: 2, status: 3, resize: 4, close: 2
 
 /** Runs a command in a container with our standard streams. Resolves with its exit code. Throws KubeError. */
 export async function execInContainer(io: CliIo, transport: Transport, request: ExecRequest): Promise<number> {
-  const socket = await openSocket(transport, request.path)
-  const stopStreams = connectStreams(io, socket, request)
+  const socket = await createSocket(transport, request.path)
+  // A short command's output comes together with the handshake: whoever listens after `open` has missed it.
+  const exitCode = finalExitCode(socket, request.path)
+  exitCode.catch(() => {})
+  socket.on('message', (frame: Buffer) => writeOutput(io, socket, frame))
   try {
-    return await finalStatus(socket, request.path)
+    await opened(socket, request.path)
+    const disconnect = connectInput(io, socket, request)
+    try {
+      return await exitCode
+    } finally {
+      disconnect()
+    }
   } finally {
-    stopStreams()
     socket.terminate()
   }
 }
 
-async function openSocket(transport: Transport, path: string): Promise<WebSocket> {
-  const { config } = transport
-  const socket = new WebSocket(
-    `${config.server.replace(/^http/, 'ws')}${path}`,
-    ['v5.channel.k8s.io', 'v4.channel.k8s.io'],
-    {
-      headers: await transport.credentials(),
-      rejectUnauthorized: config.skipTlsVerify !== true,
-      handshakeTimeout: 30_000,
-      ca: config.ca,
-      cert: config.clientCert,
-      key: config.clientKey,
-      ...(config.tlsServerName === undefined ? {} : { servername: config.tlsServerName }),
-    },
-  )
-  // Frames that arrive together with the handshake must find their listeners.
-  socket.pause()
-  const opened = defer<WebSocket>()
-  socket.once('open', () => opened.resolve(socket))
-  socket.once('error', (cause) =>
-    opened.reject(unreachable(`cannot reach ${config.server}: ${cause.message}`, path, cause)),
-  )
-  socket.once('unexpected-response', (_, response) => void refusal(path, response).then(opened.reject))
-  return opened.promise
+async function createSocket({ config, credentials }: Transport, path: string): Promise<WebSocket> {
+  const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io']
+  return new WebSocket(`${config.server.replace(/^http/, 'ws')}${path}`, protocols, {
+    headers: await credentials(),
+    rejectUnauthorized: config.skipTlsVerify !== true,
+    handshakeTimeout: 30_000,
+    ca: config.ca,
+    cert: config.clientCert,
+    key: config.clientKey,
+    ...(config.tlsServerName === undefined ? {} : { servername: config.tlsServerName }),
+  })
 }
 
-/** Passes stdin, window size and output on. Gives back what undoes it. */
-function connectStreams(io: CliIo, socket: WebSocket, request: ExecRequest): () => void {
+function opened(socket: WebSocket, path: string): Promise<void> {
+  const answer = defer()
+  socket.once('open', () => answer.resolve())
+  socket.once('error', (cause) => answer.reject(unreachable(`cannot connect: ${cause.message}`, path, cause)))
+  socket.once('unexpected-response', (_, response) => void refusal(path, response).then(answer.reject))
+  return answer.promise
+}
+
+/** Passes standard input and the size of the window on. Gives back what undoes it. */
+function connectInput(io: CliIo, socket: WebSocket, request: ExecRequest): () => void {
   const send = (to: number, data: Buffer, then?: () => void): void =>
     socket.send(Buffer.concat([Buffer.of(to), data]), then)
   const onInput = (data: Buffer): void => {
@@ -71,7 +74,6 @@ function connectStreams(io: CliIo, socket: WebSocket, request: ExecRequest): () 
     const { columns: Width, rows: Height } = io.stdout
     send(channel.resize, Buffer.from(JSON.stringify({ Width, Height })))
   }
-  socket.on('message', (data: Buffer) => writeOutput(io, socket, data))
   if (request.hasStdin) io.stdin.on('data', onInput).on('end', onInputEnd)
   if (request.hasTty) {
     io.stdin.setRawMode(true)
@@ -93,8 +95,8 @@ function writeOutput(io: CliIo, socket: WebSocket, frame: Buffer): void {
   target.once('drain', () => socket.resume())
 }
 
-/** The server's last word on the status channel. */
-function finalStatus(socket: WebSocket, path: string): Promise<number> {
+/** From the server's last word, on the status channel. */
+function finalExitCode(socket: WebSocket, path: string): Promise<number> {
   const done = defer<number>()
   let status: KubeStatus | undefined
   socket.on('message', (frame: Buffer) => {
@@ -105,7 +107,6 @@ function finalStatus(socket: WebSocket, path: string): Promise<number> {
     if (status === undefined) done.reject(unreachable(`the connection ended before the command did (${code})`, path))
     else finish(status, path, done)
   })
-  socket.resume()
   return done.promise
 }
 
