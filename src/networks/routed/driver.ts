@@ -1,4 +1,5 @@
 import type { NetworkDriver } from '../driver.ts'
+import { routedClusterSide } from './cluster/run.ts'
 import { parseRoutedConfig, parseRoutedSettings, type RoutedConfig, type RoutedSettings } from './config.ts'
 import { routedNodeSide } from './node/run.ts'
 import { routedResources } from './resources.ts'
@@ -12,4 +13,5 @@ export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
   parseSettings: parseRoutedSettings,
   parseConfig: parseRoutedConfig,
   nodeSide: routedNodeSide,
+  clusterSide: (_settings, deps) => routedClusterSide(deps),
 }

@@ -2,7 +2,7 @@ import { ConfigError } from '../../../base/errors.ts'
 import { isAddress } from '../../../base/ip.ts'
 import { UndoStack } from '../../../base/undo.ts'
 import type { CniResult } from '../../../cni/result.ts'
-import type { PodResource } from '../../../kube/resources/core.ts'
+import { namespaces, type PodResource } from '../../../kube/resources/core.ts'
 import type { AttachRequest } from '../../driver.ts'
 import type { RoutedConfig } from '../config.ts'
 import { handleIdOf } from '../ipam/handles.ts'
@@ -89,11 +89,21 @@ async function assignAddress(context: NodeContext, request: Request, signal: Abo
   const candidates = selectPools(pools.list(), {
     nodeName: deps.nodeName,
     nodeLabels: deps.nodes.get(deps.nodeName)?.metadata.labels ?? {},
+    namespaceLabels: await namespaceLabels(context, request.pod.namespace),
     // A certain address may be in any pool that is enabled; which one is decided by the address.
     requested: wanted === undefined ? (addressing.pools ?? request.config.ipam.ipv4_pools) : [],
   })
   const holder = { handleId: handleOf(request), secondary: secondaryOf(deps.nodeName, request) }
   return assigner.assign({ holder, pools: candidates, address: wanted }, signal)
+}
+
+/** Asked for only where a pool selects namespaces: no other ADD pays for it. */
+async function namespaceLabels(
+  { deps, pools }: NodeContext,
+  name: string,
+): Promise<Record<string, string> | undefined> {
+  if (!pools.list().some(({ spec }) => spec.namespaceSelector !== undefined)) return undefined
+  return (await deps.kube.find(namespaces, name))?.metadata.labels
 }
 
 function secondaryOf(node: string, { pod }: Request): Record<string, string> {

@@ -1,4 +1,5 @@
-import { describeError } from '../../../base/errors.ts'
+import { withDeadline } from '../../../base/clock.ts'
+import { describeError, TimeoutError } from '../../../base/errors.ts'
 import { runAll } from '../../../base/undo.ts'
 import { isTransient } from '../../../kube/errors.ts'
 import type { AttachmentKey, AttachmentRef } from '../../driver.ts'
@@ -7,6 +8,9 @@ import { handleIdOf } from '../ipam/handles.ts'
 import { releaseByHandle } from '../ipam/release.ts'
 import type { NodeContext } from './context.ts'
 import { hostInterfaceName, isSameAttachment, parseAlias } from './names.ts'
+
+/** How long a DEL waits for the API server before it leaves the release for later. */
+const patienceMs = 5000
 
 /** DEL: interface and address. Nothing there is success; an API server that is away is not waited for. */
 export async function detach(context: NodeContext, ref: AttachmentRef<RoutedConfig>): Promise<void> {
@@ -24,9 +28,10 @@ export async function detach(context: NodeContext, ref: AttachmentRef<RoutedConf
 export async function giveBack(context: NodeContext, handleId: string): Promise<void> {
   const { deps, store, releases } = context
   try {
-    await releaseByHandle({ kube: deps.kube, store }, handleId)
+    const release = releaseByHandle({ kube: deps.kube, store }, handleId)
+    await withDeadline(release, { what: `the release of ${handleId}`, timeoutMs: patienceMs })
   } catch (error) {
-    if (!isTransient(error)) throw error
+    if (!isTransient(error) && !(error instanceof TimeoutError)) throw error
     await releases.add(handleId)
     deps.log.warn({ handleId, error: describeError(error) }, 'address will be released when the API server is back')
   }
