@@ -21,7 +21,8 @@ const kubeletConfig = z.strictObject({
   netnsFolder: z.string().default('/run/netns'),
   cniBinFolder: z.string().default('/opt/cni/bin'),
   cniConfFolder: z.string().default('/etc/cni/net.d'),
-  imageFolder: z.string().default('/var/lib/kubelet/images'),
+  /** On a tmpfs, since overlays can be stacked only twice and a node's /var is one. */
+  imageFolder: z.string().default('/run/kubelet/images'),
   /** Resolvers for pods with dnsPolicy ClusterFirst; without any, pods get the node's own. */
   clusterDns: z.array(z.string()).default([]),
   clusterDomain: z.string().default('cluster.local'),
