@@ -17,7 +17,7 @@ import { deleteMany, deleteOne } from './verbs/delete.ts'
 import { getAsText } from './verbs/get.ts'
 import { listObjects } from './verbs/list.ts'
 import { patch } from './verbs/patch.ts'
-import { bind, evict } from './verbs/pod-actions.ts'
+import { bind, bindByName, evict } from './verbs/pod-actions.ts'
 import { review } from './verbs/reviews.ts'
 import { update } from './verbs/update.ts'
 import { watchObjects } from './verbs/watch.ts'
@@ -116,6 +116,7 @@ function writeCollection(api: Api, request: ResourceRequest, body: Body): Answer
   }
   if (request.method !== 'POST') throw methodNotAllowed()
   allow(request, 'create')
+  if (request.resource.plural === 'bindings') return bindByName(api, request, body)
   return request.resource.verbs.length === 1 ? review(request, body) : create(api, request, body)
 }
 

@@ -42,6 +42,7 @@ const definitions: Definition[] = [
     subresources: podSubresources,
     rules: podRules,
   },
+  { kind: 'Binding', plural: 'bindings', verbs: ['create'] },
   { kind: 'Node', plural: 'nodes', shortNames: ['no'], isClusterScoped: true, hasStatus: true, rules: nodeRules },
   {
     kind: 'Namespace',

@@ -26,6 +26,14 @@ export function bind(api: Api, request: ResourceRequest, name: string, body: Bod
   return success(201)
 }
 
+/** POST of a Binding as an object of its own: its name is the pod's. */
+export function bindByName(api: Api, request: ResourceRequest, body: Body): Answer {
+  const name = textAt(objectBody(body), 'metadata', 'name')
+  const pods = api.resources.find('', 'v1', 'pods')
+  if (name === undefined || pods === undefined) throw badRequest('Binding: metadata.name: Required value')
+  return bind(api, { ...request, resource: pods }, name, body)
+}
+
 function withScheduled(conditions: unknown[]): unknown[] {
   const others = conditions.filter((one) => textAt(one, 'type') !== 'PodScheduled')
   return [...others, { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: timestamp() }]

@@ -13,7 +13,7 @@ const bookmarkEveryMs = 30_000
 const lingerMs = 10_000
 
 /** Streams changes until the client goes, the time is up, or the server stops (`signal`). Resolves when the stream has ended. */
-export async function watchObjects(
+export function watchObjects(
   api: Api,
   request: ResourceRequest,
   response: ServerResponse,
@@ -21,12 +21,12 @@ export async function watchObjects(
 ): Promise<void> {
   const start = startOf(api, request)
   const selection = selectionOf(request)
-  await api.store.durable()
   const stream = new WatchStream(request, response)
   stream.open()
+  stream.holdUntil(api.store.durable())
   if (start.initial) sendInitial(api, request, stream, selection)
-  else if (!sendMissed(api, request, stream, selection, start.revision)) return
-  await follow(api, request, stream, selection, signal)
+  else if (!sendMissed(api, request, stream, selection, start.revision)) return Promise.resolve()
+  return follow(api, request, stream, selection, signal)
 }
 
 interface Start {
@@ -91,7 +91,7 @@ function follow(
       latest = change.revision
       if (change.collection !== request.resource.collection || change.revision <= stream.seen) return
       stream.seen = change.revision
-      sendChange(change, stream, selection)
+      sendOrEnd(change, stream, selection)
     })
     const bookmarks = setInterval(mark, bookmarkEveryMs)
     const stop = (): void => stream.end()
@@ -114,6 +114,15 @@ function timeoutMs({ query }: ResourceRequest): number {
   const asked = Number(query.get('timeoutSeconds') ?? 0)
   const seconds = asked > 0 ? Math.min(asked, 24 * 3600) : 1800 * (1 + Math.random())
   return seconds * 1000
+}
+
+/** A change that cannot be presented must not harm the other listeners: this client has to list again. */
+function sendOrEnd(change: Change, stream: WatchStream, selection: Selection): void {
+  try {
+    sendChange(change, stream, selection)
+  } catch {
+    stream.end()
+  }
 }
 
 /** An object that enters or leaves the selection is added or deleted as far as this client can see. */
@@ -141,6 +150,15 @@ class WatchStream {
   open(): void {
     this.#response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' })
     this.#response.flushHeaders()
+  }
+
+  /** Sends nothing before `ready`: what is written here may not be on disk yet. */
+  holdUntil(ready: Promise<void>): void {
+    this.#response.cork()
+    ready.then(
+      () => this.#response.uncork(),
+      () => this.#response.destroy(),
+    )
   }
 
   onClosed(listener: () => void): void {
