@@ -5,7 +5,7 @@ import { type Document, isMap, isNode, isSeq, type LineCounter } from 'yaml'
 import { ConfigError, errorCode, TwinlaneError } from '../base/errors.ts'
 import { isObject } from '../kube/patch.ts'
 import type { KubeObject } from '../kube/resources/meta.ts'
-import type { CliIo } from './io.ts'
+import { type CliIo, note } from './io.ts'
 import { parseYaml } from './yaml.ts'
 
 /** One object of a file, with the way back to the line that a field stands on. */
@@ -37,17 +37,26 @@ export function showPath(path: readonly (string | number)[]): string {
 
 /** Reads files, folders and `-` (standard input) in the order given. Throws TwinlaneError naming file and line. */
 export async function readManifests(
-  io: Pick<CliIo, 'stdin' | 'cwd'>,
+  io: Pick<CliIo, 'stdin' | 'stderr' | 'cwd'>,
   names: readonly string[],
   options: { recursive?: boolean } = {},
 ): Promise<ManifestObject[]> {
   const objects: ManifestObject[] = []
   for (const name of names) {
-    for (const { file, text } of await readTexts(io, name, options.recursive === true))
-      objects.push(...parseManifest(text, file))
+    for (const { file, text, isFromFolder } of await readTexts(io, name, options.recursive === true)) {
+      // A folder may hold other YAML too, such as the lab.yaml beside the article's objects.
+      if (isFromFolder && isOtherYaml(text)) note(io, `${file}: holds no Kubernetes object, skipped`)
+      else objects.push(...parseManifest(text, file))
+    }
   }
   if (objects.length === 0) throw new TwinlaneError(`${names.join(', ')}: holds no object`)
   return objects
+}
+
+function isOtherYaml(text: string): boolean {
+  const { documents } = parseYaml(text)
+  const values = documents.map((document) => (document.errors.length === 0 ? (document.toJS() as unknown) : undefined))
+  return values.every((value) => isObject(value) && value.kind === undefined && value.apiVersion === undefined)
 }
 
 /** Splits a text of YAML or JSON documents; lists are taken apart. Throws TwinlaneError naming the line. */
@@ -120,19 +129,25 @@ async function readTexts(
   io: Pick<CliIo, 'stdin' | 'cwd'>,
   name: string,
   isRecursive: boolean,
-): Promise<{ file: string; text: string }[]> {
-  if (name === '-') return [{ file: 'standard input', text: await readStream(io.stdin) }]
+): Promise<{ file: string; text: string; isFromFolder: boolean }[]> {
+  if (name === '-') return [{ file: 'standard input', text: await readStream(io.stdin), isFromFolder: false }]
   const path = resolve(io.cwd, name)
   try {
-    if (!(await stat(path)).isDirectory()) return [{ file: name, text: await readFile(path, 'utf8') }]
+    if (!(await stat(path)).isDirectory()) return [await readOne(name, path, false)]
     const found = await readdir(path, { recursive: isRecursive, encoding: 'utf8' })
     const files = found.filter((file) => /\.(ya?ml|json)$/.test(file)).sort()
     if (files.length === 0) throw new TwinlaneError(`${name}: the folder holds no .yaml, .yml or .json file`)
-    return await Promise.all(
-      files.map(async (file) => ({ file: join(name, file), text: await readFile(join(path, file), 'utf8') })),
-    )
+    return await Promise.all(files.map((file) => readOne(join(name, file), join(path, file), true)))
   } catch (cause) {
     if (errorCode(cause) !== 'ENOENT') throw cause
     throw new TwinlaneError(`${name}: there is no such file or folder`)
   }
+}
+
+async function readOne(
+  file: string,
+  path: string,
+  isFromFolder: boolean,
+): Promise<{ file: string; text: string; isFromFolder: boolean }> {
+  return { file, text: await readFile(path, 'utf8'), isFromFolder }
 }
