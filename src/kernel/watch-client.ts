@@ -78,6 +78,8 @@ export class WatchClient {
 
   #hear(report: WatchReport): void {
     if (report.kind === 'started') {
+      // Not earlier: the start of a worker references it again.
+      this.#worker?.unref()
       this.#started.resolve(report.wakeFd)
       return
     }

@@ -6,15 +6,13 @@ import type { WorkerRole } from './protocol.ts'
 
 const here = import.meta.url
 
-/** Starts a worker thread of this folder. It does not keep the process alive by itself. */
+/** Starts a worker thread of this folder; whoever asks decides when it may keep the process alive. */
 export function startWorker(role: WorkerRole): Worker {
   // The threads open and close sockets that Node knows nothing about, and hand some to other threads.
   const options = { workerData: { role }, execArgv: [], name: `kernel-${role}`, trackUnmanagedFds: false }
-  const worker = here.endsWith('.ts')
+  return here.endsWith('.ts')
     ? new Worker(bundledSource(), { ...options, eval: true })
     : new Worker(bundledFile(), options)
-  worker.unref()
-  return worker
 }
 
 /** The worker's file in dist/, beside the process' own or, seen from a shared chunk, one folder up. */
