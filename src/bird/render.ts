@@ -141,10 +141,13 @@ function optional<T>(value: T | undefined, line: (value: T) => string): string[]
   return value === undefined ? [] : [line(value)]
 }
 
-/** Symbols are quoted always: BIRD has many keywords, and a quoted symbol is never one. */
+/**
+ * Names come from this project, never from a user: quotes would not make a name of one of BIRD's many keywords, such
+ * as `export` or `all`.
+ */
 function name(text: string): string {
-  if (!/^[A-Za-z_][A-Za-z0-9_.:-]{0,62}$/.test(text)) throw new BirdError(`"${text}" cannot be a name in BIRD`)
-  return `'${text}'`
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,62}$/.test(text)) throw new BirdError(`"${text}" cannot be a name in BIRD`)
+  return text
 }
 
 /** BIRD's strings know no escapes. */

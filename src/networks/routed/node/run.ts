@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { describeError } from '../../../base/errors.ts'
 import { parseCidr } from '../../../base/ip.ts'
 import { KeyedLock } from '../../../base/keyed-lock.ts'
@@ -52,6 +53,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #problems = new Map<Part | 'start', string>([['start', 'the routed network is starting']])
   readonly #reported = new Set<string>()
   #subscriptions: Unsubscribe[] = []
+  readonly #stopping = new AbortController()
   #mtuBytes: number | undefined
   #nft: string | undefined
 
@@ -79,7 +81,10 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     })
   }
 
-  async start(signal: AbortSignal): Promise<void> {
+  async start(untilAborted: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([untilAborted, this.#stopping.signal])
+    // Every watch listens to it for as long as it lasts.
+    setMaxListeners(0, signal)
     const { kernel, kube, log } = this.#deps
     const { pools, blocks, affinities, configurations, peers } = this.#sources
     await Promise.all([pools, blocks, affinities, configurations, peers].map((informer) => informer.start(signal)))
@@ -95,6 +100,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort()
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     this.#subscriptions = []
     await this.#queue.stop()

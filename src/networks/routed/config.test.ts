@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest'
+import { parseRoutedConfig, parseRoutedSettings } from './config.ts'
+import { podAddressing } from './pod-annotations.ts'
+
+function conf(plugin: object) {
+  return parseRoutedConfig({
+    cniVersion: '0.3.1',
+    name: 'k8s-pod-network',
+    plugins: [{ cniVersion: '0.3.1', name: 'k8s-pod-network', type: 'calico', ...plugin }],
+  })
+}
+
+describe('settings of the routed network', () => {
+  it("default to Calico's", () => {
+    expect(parseRoutedSettings(undefined)).toEqual({
+      ipPoolCidr: '192.168.0.0/16',
+      blockSize: 26,
+      natOutgoing: true,
+      ipAutodetectionMethod: 'first-found',
+      mtuBytes: 0,
+    })
+  })
+
+  it.each([
+    [{ ipPoolCidr: '10.244.0.1/16' }, 'networks.routed.ipPoolCidr: "10.244.0.1/16" has host bits set'],
+    [{ blockSize: 33 }, 'networks.routed.blockSize'],
+    [{ ipPoolCidr: '10.244.0.0/28', blockSize: 24 }, 'larger than the pool'],
+    [{ ippool: 'x' }, 'networks.routed'],
+  ])('%j are refused with the field', (raw, message) => {
+    expect(() => parseRoutedSettings(raw)).toThrow(message)
+  })
+})
+
+describe('a CNI configuration of type calico', () => {
+  it("takes Calico's own conflist, with texts for booleans and keys that mean nothing here", () => {
+    const config = conf({
+      log_level: 'info',
+      mtu: 1440,
+      ipam: { type: 'calico-ipam', assign_ipv4: 'true', ipv4_pools: ['10.244.0.0/16'] },
+      policy: { type: 'k8s' },
+    })
+    expect(config).toMatchObject({ networkName: 'k8s-pod-network', mtu: 1440, log_level: 'info' })
+    expect(config.ipam.ipv4_pools).toEqual(['10.244.0.0/16'])
+  })
+
+  it('refuses another IPAM and no IPv4 at all', () => {
+    expect(() => conf({ ipam: { type: 'host-local' } })).toThrow('plugins[0].ipam.type')
+    expect(() => conf({ ipam: { type: 'calico-ipam', assign_ipv4: 'false' } })).toThrow('assign_ipv4')
+  })
+})
+
+describe("a pod's own annotations", () => {
+  const addresses = 'cni.projectcalico.org/ipAddrs'
+
+  it('name an address and pools for eth0 only', () => {
+    const annotations = { [addresses]: '["10.244.0.7"]', 'cni.projectcalico.org/ipv4pools': '["a","10.9.0.0/16"]' }
+    expect(podAddressing(annotations, 'eth0')).toEqual({ addresses: ['10.244.0.7'], pools: ['a', '10.9.0.0/16'] })
+    expect(podAddressing(annotations, 'net1')).toEqual({})
+  })
+
+  it.each(['10.244.0.7', '[]', '[7]', '["10.244.0.7","10.244.0.8"]'])('%s is refused', (text) => {
+    expect(() => podAddressing({ [addresses]: text }, 'eth0')).toThrow(addresses)
+  })
+})
