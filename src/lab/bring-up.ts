@@ -3,7 +3,7 @@ import { createKernel } from '../kernel/linux.ts'
 import { type LabConfig, managementAddress } from './config.ts'
 import { fabricName } from './config-checks.ts'
 import { buildFabric } from './fabric.ts'
-import { startAgents, startApi, waitForNodes } from './kubernetes.ts'
+import { startAgents, startApi, startControlLoops, waitForNodes } from './kubernetes.ts'
 import type { Lab } from './lab.ts'
 import { startNamespaces } from './node/namespaces.ts'
 import { ensurePki, type Pki } from './pki.ts'
@@ -32,7 +32,10 @@ async function buildAll(lab: Lab, signal: AbortSignal): Promise<void> {
     progress.step('API server', () => startApi(lab, kernel, pki)),
     progress.step('BIRD, OVS and OVN', () => startEngines(lab, signal)),
   ])
-  await progress.step('agents, kubelets, controller', () => startAgents(lab, pki, signal))
+  await Promise.all([
+    progress.step('scheduler', () => startControlLoops(lab, kube)),
+    progress.step('agents, kubelets, controller', () => startAgents(lab, pki, signal)),
+  ])
   await Promise.all([
     progress.step('nodes are Ready', (waiting) => waitForNodes({ lab, kube, waiting, signal })),
     progress.step('OVN chassis', () => waitForChassis(lab, signal)),

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import type { Log } from '../base/log.ts'
 import { waitFor } from '../base/observable.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Informer } from '../kube/api.ts'
@@ -8,6 +9,8 @@ import { parseKubeConfig } from '../kube/kubeconfig.ts'
 import { type NodeResource, nodes as nodeType } from '../kube/resources/core.ts'
 import { startApiServer } from './apiserver/api-server.ts'
 import { controlPlaneOf, type LabNode, managementAddress } from './config.ts'
+import { startEndpointSliceController } from './control-plane/endpoint-slice-controller.ts'
+import { startScheduler } from './control-plane/scheduler.ts'
 import { installResources } from './install-resources.ts'
 import { renderKubeconfig } from './kubeconfig.ts'
 import type { Lab } from './lab.ts'
@@ -47,6 +50,17 @@ export async function startApi(lab: Lab, kernel: Kernel, pki: Pki): Promise<Clos
 function kubeletSocket(lab: Lab, name: string): string | undefined {
   const namespaces = lab.namespaces.get(name)
   return namespaces === undefined ? undefined : `${namespaces.root}${nodeFiles.kubeletSocket}`
+}
+
+/** Starts the scheduler and what keeps the endpoints of services, inside this process. */
+export async function startControlLoops(lab: Lab, kube: ClosableKubeClient): Promise<void> {
+  const stop = new AbortController()
+  lab.onTakeDown('stop the scheduler', async () => stop.abort())
+  const log = (part: string): Log => lab.log.child({ part })
+  await Promise.all([
+    startScheduler({ kube, log: log('scheduler') }, stop.signal),
+    startEndpointSliceController({ kube, log: log('endpoints') }, stop.signal),
+  ])
 }
 
 /** Starts the agents, the kubelets and the controller. */
