@@ -17,6 +17,7 @@ export interface Libc {
   poll(list: Buffer, count: number, timeoutMs: number): number
   ioctl(fd: number, request: number, argument: Buffer): number
   eventfd(initial: number, flags: number): number
+  memfd_create(name: string, flags: number): number
   read(fd: number, buffer: Buffer, length: number): number
 }
 
@@ -58,6 +59,7 @@ function load(): Libc {
     poll: declare('int poll(void *list, unsigned long count, int timeout)'),
     ioctl: declare('int ioctl(int fd, unsigned long request, void *argument)'),
     eventfd: declare('int eventfd(unsigned int initial, int flags)'),
+    memfd_create: declare('int memfd_create(const char *name, unsigned int flags)'),
     read: declare('int64_t read(int fd, void *buffer, size_t length)'),
   } as Libc
 }

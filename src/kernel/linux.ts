@@ -5,12 +5,17 @@ import { NO_LIBRARY, netnsArguments, nftError } from './nft-command.ts'
 import { RequestClient } from './request-client.ts'
 import { WatchClient } from './watch-client.ts'
 
+export interface KernelOptions {
+  /** How much a watch may fall behind before the kernel drops events and `onResync` is called. @default 4 MiB */
+  readonly watchBufferBytes?: number
+}
+
 /**
  * The kernel of this machine. Threads start at the first use and do not keep the process alive while idle. A call
  * follows an earlier one for certain only when that one was awaited: batches that delete links, which makes the
  * kernel wait, run in a thread of their own so that nothing else waits with them.
  */
-export function createKernel(): Kernel {
+export function createKernel(options: KernelOptions = {}): Kernel {
   const requests = new RequestClient()
   const deletions = new RequestClient()
   const watches = new WatchClient()
@@ -27,7 +32,8 @@ export function createKernel(): Kernel {
     nft: async (netns, commands) => void (await runNft(requests, netns, { commands, isJson: false })),
     nftList: async (netns, command) => parseList(await runNft(requests, netns, { commands: command, isJson: true })),
     listenTcp: (netns, address, port) => requests.call('listenTcp', netns, address, port),
-    watch: (netns, onEvent, onResync) => watches.add(() => requests.call('openWatch', netns), { onEvent, onResync }),
+    watch: (netns, onEvent, onResync) =>
+      watches.add(() => requests.call('openWatch', netns, options.watchBufferBytes), { onEvent, onResync }),
     close: async () => {
       await watches.close()
       await Promise.all([requests.close(), deletions.close()])

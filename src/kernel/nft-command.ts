@@ -13,10 +13,13 @@ const CODES: readonly [words: string, code: string][] = [
   ['not supported', 'EOPNOTSUPP'],
 ]
 
+/** How nft names where the commands came from, up to the line number. */
+const SOURCE_FILE = /(?:\/proc\/self\/fd\/\d+|\/dev\/stdin):/g
+
 /** The error of a refused transaction. */
 export function nftError(commands: string, message: string): KernelError {
   const code = CODES.find(([words]) => message.includes(words))?.[1] ?? 'EINVAL'
-  return new KernelError(`nft: ${summary(commands)}`, code, message.trim())
+  return new KernelError(`nft: ${summary(commands)}`, code, message.trim().replaceAll(SOURCE_FILE, 'line '))
 }
 
 /** What to put before a command so that it runs in a namespace. */

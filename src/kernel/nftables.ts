@@ -1,8 +1,11 @@
+import { closeSync, writeSync } from 'node:fs'
 import koffi, { type LibraryHandle } from 'koffi'
 import { KernelError } from './errors.ts'
+import { check, libc } from './libc.ts'
 import { NO_LIBRARY, nftError } from './nft-command.ts'
 
 const OUTPUT_JSON = 1 << 4
+const MFD_CLOEXEC = 1
 
 interface Nftables {
   create(flags: number): unknown
@@ -10,7 +13,7 @@ interface Nftables {
   bufferOutput(context: unknown): number
   bufferErrors(context: unknown): number
   setOutputFlags(context: unknown, flags: number): void
-  run(context: unknown, commands: string): number
+  runFile(context: unknown, path: string): number
   output(context: unknown): string | null
   errors(context: unknown): string | null
 }
@@ -30,11 +33,21 @@ export function runNftables(commands: string, options: { isJson: boolean }): str
     nft.bufferOutput(context)
     nft.bufferErrors(context)
     if (options.isJson) nft.setOutputFlags(context, OUTPUT_JSON)
-    const isOk = nft.run(context, `${commands}\n`) === 0
-    if (!isOk) throw nftError(commands, nft.errors(context) ?? '')
+    if (!runAll(nft, context, commands)) throw nftError(commands, nft.errors(context) ?? '')
     return nft.output(context) ?? ''
   } finally {
     nft.free(context)
+  }
+}
+
+/** From a file in memory: of commands in a buffer nft does not say in which line the error is. */
+function runAll(nft: Nftables, context: unknown, commands: string): boolean {
+  const file = check('memfd_create', libc().memfd_create('nft', MFD_CLOEXEC))
+  try {
+    writeSync(file, `${commands}\n`)
+    return nft.runFile(context, `/proc/self/fd/${file}`) === 0
+  } finally {
+    closeSync(file)
   }
 }
 
@@ -47,7 +60,7 @@ function load(): Nftables {
     bufferOutput: declare('int nft_ctx_buffer_output(void *context)'),
     bufferErrors: declare('int nft_ctx_buffer_error(void *context)'),
     setOutputFlags: declare('void nft_ctx_output_set_flags(void *context, unsigned int flags)'),
-    run: declare('int nft_run_cmd_from_buffer(void *context, const char *commands)'),
+    runFile: declare('int nft_run_cmd_from_filename(void *context, const char *path)'),
     output: declare('const char *nft_ctx_get_output_buffer(void *context)'),
     errors: declare('const char *nft_ctx_get_error_buffer(void *context)'),
   } as Nftables

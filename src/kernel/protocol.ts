@@ -14,7 +14,7 @@ export interface WorkerCalls {
   readSysctl(netns: Netns, key: string): string | undefined
   nft(netns: Netns, commands: string, isJson: boolean): string
   listenTcp(netns: Netns, address: string, port: number): number
-  openWatch(netns: Netns): WatchSource
+  openWatch(netns: Netns, bufferBytes?: number): WatchSource
 }
 
 /** A watch socket, and the names that its namespace's devices had when it was opened. */

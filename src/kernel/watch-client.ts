@@ -70,8 +70,8 @@ export class WatchClient {
   #running(): void {
     if (this.#worker !== undefined) return
     const worker = startWorker('watches')
+    // An error of this thread is left without a listener, so it ends the process: going on deaf would be worse.
     worker.on('message', (report: WatchReport) => this.#hear(report))
-    worker.on('error', (error) => this.#started.reject(error))
     worker.on('exit', () => this.#lose())
     this.#worker = worker
   }

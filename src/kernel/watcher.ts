@@ -91,8 +91,13 @@ function report(watched: Watched, tools: { buffer: Buffer; say: (report: WatchRe
     tools.say({ kind: 'overrun', id: watched.id })
     return
   }
-  const events = messages.map((message) => decodeEvent(message, watched.names)).filter((event) => event !== undefined)
-  if (events.length > 0) tools.say({ kind: 'events', id: watched.id, events })
+  try {
+    const events = messages.map((message) => decodeEvent(message, watched.names)).filter((event) => event !== undefined)
+    if (events.length > 0) tools.say({ kind: 'events', id: watched.id, events })
+  } catch {
+    // A message that cannot be read is as good as lost.
+    tools.say({ kind: 'overrun', id: watched.id })
+  }
 }
 
 /** The change that a message reports; undefined for what is none of ours. Learns device names by the way. */

@@ -59,9 +59,9 @@ const calls: WorkerCalls = {
   readSysctl: (netns, key) => withNetns(netns, () => readSysctl(key)),
   nft: (netns, commands, isJson) => withNetns(netns, () => runNftables(commands, { isJson })),
   listenTcp: (netns, address, port) => withNetns(netns, () => listenTcp(address, port)),
-  openWatch: (netns) =>
+  openWatch: (netns, bufferBytes) =>
     within(netns, (session) => {
-      const fd = openWatchSocket()
+      const fd = openWatchSocket(bufferBytes)
       return { fd, names: session.links().map((link) => [link.index, link.name] as const) }
     }),
 }

@@ -90,7 +90,7 @@ function encode(route: Route, options: { indexOf: IndexOf; scope: number; protoc
     prefixLength: destination.prefixLength,
     scope: options.scope,
     type: route.type ?? 'unicast',
-    flags: onlinkFlag(route),
+    flags: route.nextHops === undefined ? onlinkFlag(route) : 0,
   })
   const list = attributes(
     [RTA.TABLE, u32(table)],

@@ -113,9 +113,9 @@ export class NetlinkSocket {
 }
 
 /** Opens a socket that hears all changes of links, addresses, routes, rules and neighbours; returns its descriptor. */
-export function openWatchSocket(): number {
+export function openWatchSocket(bufferBytes = WATCH_BUFFER_BYTES): number {
   const fd = openSocket(WATCH_GROUPS)
-  const size = int32(WATCH_BUFFER_BYTES)
+  const size = int32(bufferBytes)
   libc().setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size, size.length)
   return fd
 }
