@@ -87,7 +87,7 @@ async function traffic() {
   const inPod = ['exec', 'busybox3', '--']
   twinlane([...inPod, 'ping', '-c', '3', '-I', own, address('pod', '.status.podIP')])
   twinlane([...inPod, 'ping', '-c', '3', '203.0.113.1'])
-  const get = [...inPod, 'wget', '-q', '-T', '5', '-O', '-', `http://${service}/`]
+  const get = [...inPod, 'timeout', '5', 'wget', '-q', '-O', '-', `http://${service}/`]
   await until(`the service ${service} answers`, () => run(get).status === 0)
   twinlane(get)
 }
