@@ -1,5 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { appendFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -27,7 +28,11 @@ import { ip, makeNetns, removeNetns } from '../support/netns.ts'
 import { makeFabric, type TestFabric, type TestNode } from '../support/ovn.ts'
 
 const encapType = process.env.OVN_TEST_ENCAP === 'geneve' ? 'geneve' : 'vxlan'
-const log = process.env.OVN_TEST_LOG === undefined ? silentLog : createLog({ name: 'test', level: 'debug' })
+const logFile = process.env.OVN_TEST_LOG
+const log =
+  logFile === undefined
+    ? silentLog
+    : createLog({ name: 'test', level: 'debug', destination: { write: (line) => appendFileSync(logFile, line) } })
 const stop = new AbortController()
 const podNetns: string[] = []
 const config = {

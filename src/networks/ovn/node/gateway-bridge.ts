@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { ConfigError } from '../../../base/errors.ts'
 import { findFile, writeFileAtomic } from '../../../base/file.ts'
 import { parseInterfaceAddress } from '../../../base/ip.ts'
+import { waitFor } from '../../../base/observable.ts'
 import { UndoStack } from '../../../base/undo.ts'
 import type { Address, Link, Operation, Route } from '../../../kernel/kernel.ts'
 import { gatewayBridge } from '../topology/names.ts'
@@ -45,6 +46,7 @@ export async function ensureGatewayBridge(
   const undo = new UndoStack()
   try {
     await ensurePorts(context, { uplink, bridge, state, undo, signal })
+    await fenceOff(context, { uplink, bridge, state, undo })
     await moveAddresses(context, { uplink, bridge, state, undo })
   } catch (error) {
     throw await undo.unwind(error)
@@ -106,18 +108,28 @@ function isMovableRoute(route: Route): boolean {
 }
 
 async function ensurePorts(context: NodeContext, move: Move & { signal: AbortSignal }): Promise<void> {
-  const { local, kernel } = context
-  const { uplink, bridge, undo } = move
-  if (local.datapathType === 'netdev') {
-    await kernel.apply(undefined, [{ op: 'checksumOffload', device: uplink, isOn: false }])
-    await closeFence(kernel, uplink)
-    undo.push('the fence', () => (local.bridge(bridge) === undefined ? openFence(kernel, uplink) : undefined))
-  }
+  const { local } = context
+  const { uplink, bridge, undo, signal } = move
   const isNew = local.bridge(bridge) === undefined
   if (isNew || local.port(uplink) === undefined) await insertBridge(context, move)
   if (isNew) undo.push('the bridge', () => removeBridge(context, bridge))
-  await local.applied(move.signal)
+  if (isNew) context.log.info({ uplink, bridge }, 'gateway interface goes into its bridge')
+  await local.applied(signal)
+  await waitFor(local.client, () => local.ofport(uplink), {
+    what: `ovs-vswitchd to take up ${uplink}`,
+    timeoutMs: 20_000,
+    signal,
+    detail: () => local.interface(uplink)?.error,
+  })
+}
+
+/** From here on the host's stack no longer hears the NIC, so everything must be on the bridge right after. */
+async function fenceOff({ kernel, local }: NodeContext, { uplink, undo }: Move): Promise<void> {
   await kernel.apply(undefined, [{ op: 'setLink', name: uplink, isUp: true }])
+  if (local.datapathType !== 'netdev') return
+  await kernel.apply(undefined, [{ op: 'checksumOffload', device: uplink, isOn: false }])
+  undo.push('the fence', () => openFence(kernel, uplink))
+  await closeFence(kernel, uplink)
 }
 
 /** One transaction: a bridge without its NIC would leave the host cut off for no reason. */

@@ -26,18 +26,26 @@ export class GatewayFlowSync {
       what: `ovs-vswitchd to take up ${gateway.uplink}`,
       timeoutMs: 20_000,
       signal,
-      detail: () => local.interface(gateway.uplink)?.error,
     })
     const flows = this.#build(gateway, uplink)
     if (flows === this.#installed) return
     const target = `unix:${managementSocket(this.#context, gateway.bridge)}`
     await exec('ovs-ofctl', ['--bundle', 'replace-flows', target, '-'], { input: flows, timeoutMs: 10_000, signal })
     this.#installed = flows
+    this.#context.log.info(
+      { bridge: gateway.bridge, hasPatch: this.#patch(gateway) !== undefined },
+      'gateway flows installed',
+    )
   }
 
-  #build({ bridge, mac }: GatewayBridge, uplink: number): string {
-    const { local, nodeName, settings } = this.#context
-    const patch = local.ofport(patchPort(bridge, nodeName))
+  #patch({ bridge }: GatewayBridge): number | undefined {
+    return this.#context.local.ofport(patchPort(bridge, this.#context.nodeName))
+  }
+
+  #build(gateway: GatewayBridge, uplink: number): string {
+    const { settings } = this.#context
+    const { mac } = gateway
+    const patch = this.#patch(gateway)
     return buildGatewayFlows({ mac, uplink, patch, encapType: settings.encapType, netCidr: settings.netCidr })
   }
 }

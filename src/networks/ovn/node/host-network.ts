@@ -8,6 +8,11 @@ export interface HostNetworkFacts {
   readonly netCidr: string
   readonly svcCidr: string
   readonly mtuBytes: number
+  /**
+   * The node's InternalIP, if this host has it. Services are sent from it, as without this network: where kube-proxy
+   * takes them, a source in the cluster network would lead the answers astray.
+   */
+  readonly internalAddress?: string | undefined
   /** Absent: pods leave by whatever the main table says. */
   readonly gateway?: { readonly device: string; readonly address: string; readonly nextHop: string } | undefined
 }
@@ -38,7 +43,8 @@ export function managementPortOperations(facts: HostNetworkFacts): Operation[] {
         isPermanent: true,
       },
     },
-    ...[netCidr, svcCidr, localServiceAddress].map((destination) => viaManagement(destination, subnet.gateway)),
+    ...[netCidr, localServiceAddress].map((destination) => viaManagement(destination, subnet.gateway)),
+    viaManagement(svcCidr, subnet.gateway, facts.internalAddress),
   ]
 }
 
@@ -87,8 +93,8 @@ export function buildNatRules({ subnet }: HostNetworkFacts): string {
   ].join('\n')
 }
 
-function viaManagement(destination: string, gateway: string): Operation {
-  const route: Route = { family: 4, destination, gateway, device: managementPort, protocol: routeProtocol }
+function viaManagement(destination: string, gateway: string, source?: string): Operation {
+  const route: Route = { family: 4, destination, gateway, source, device: managementPort, protocol: routeProtocol }
   return { op: 'ensureRoute', route }
 }
 

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import { defer } from '../../../base/clock.ts'
 import { parseInterfaceAddress } from '../../../base/ip.ts'
 import { findNodeSubnet } from '../annotations.ts'
@@ -10,12 +11,14 @@ import { GatewayFlowSync, managementSocket } from './gateway-flow-sync.ts'
 import { buildNatRules, gatewayOperations, type HostNetworkFacts, managementPortOperations } from './host-network.ts'
 import { ensureManagementPort } from './management-port.ts'
 import { watchSwitch } from './openflow-session.ts'
+import { TunnelPeers } from './tunnel-peers.ts'
 
 /** Brings the node itself into the network and keeps it there. Every run of `ensure` completes what lacks. */
 export class NodeSetup {
   readonly #context: NodeContext
   readonly #flows: GatewayFlowSync
   readonly #onLost: () => void
+  readonly #peers: TunnelPeers
   #watching: Promise<void> | undefined
   #natRules: string | undefined
   /** What `ensure` waits for from outside; undefined when the node is complete. */
@@ -25,6 +28,7 @@ export class NodeSetup {
     this.#context = context
     this.#flows = new GatewayFlowSync(context)
     this.#onLost = onLost
+    this.#peers = new TunnelPeers(context)
   }
 
   /** The order matters: flows before anything else can speak on the gateway bridge, annotations last. */
@@ -38,6 +42,7 @@ export class NodeSetup {
     await ensureManagementPort(this.#context, subnet, signal)
     await this.#ensureHostNetwork(subnet, gateway)
     await annotateNode(this.#context, { systemId, subnet, gateway })
+    await this.#peers.warm(gateway)
   }
 
   async stop(): Promise<void> {
@@ -71,6 +76,7 @@ export class NodeSetup {
     const facts: HostNetworkFacts = {
       ...settings,
       subnet,
+      internalAddress: await this.#ownInternalAddress(),
       gateway: gateway && {
         device: gateway.bridge,
         address: parseInterfaceAddress(gateway.address).address,
@@ -84,13 +90,23 @@ export class NodeSetup {
   }
 
   #encapIp(gateway: GatewayBridge | undefined): string {
-    const { settings, nodes, nodeName } = this.#context
-    const addresses = nodes.get(nodeName)?.status?.addresses ?? []
-    const internal = addresses.find(({ type }) => type === 'InternalIP')?.address
+    const { settings, nodeName } = this.#context
     const ofGateway = gateway === undefined ? undefined : parseInterfaceAddress(gateway.address).address
-    const address = settings.encapIp ?? ofGateway ?? internal
+    const address = settings.encapIp ?? ofGateway ?? this.#internalAddress()
     if (address === undefined) throw new Error(`node ${nodeName} has no InternalIP to take for tunnels yet`)
     return address
+  }
+
+  #internalAddress(): string | undefined {
+    const { nodes, nodeName } = this.#context
+    const addresses = nodes.get(nodeName)?.status?.addresses ?? []
+    return addresses.find(({ type, address }) => type === 'InternalIP' && isIPv4(address))?.address
+  }
+
+  async #ownInternalAddress(): Promise<string | undefined> {
+    const internal = this.#internalAddress()
+    const own = await this.#context.kernel.addresses(undefined)
+    return own.some(({ address }) => address === internal) ? internal : undefined
   }
 
   #findSubnet(): NodeSubnet | undefined {

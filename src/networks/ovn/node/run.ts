@@ -107,8 +107,8 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
     return JSON.stringify([
       local.client.isConnected,
       node?.metadata.annotations?.[nodeAnnotation.subnets],
-      node?.metadata.annotations?.[nodeAnnotation.gateway],
       node?.status?.addresses,
+      nodes.list().map(({ metadata }) => metadata.annotations?.[nodeAnnotation.gateway]),
       local.root?.external_ids,
       local.bridge(integrationBridge)?._uuid,
       local.interface(managementPort),

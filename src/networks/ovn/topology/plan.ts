@@ -39,10 +39,11 @@ export class NorthboundView {
     return found as Row<NorthboundTables[N]> | undefined
   }
 
-  /** Rows whose id begins with this scope. */
+  /** Rows whose id begins with this scope. Bindings have no place for an id; those of gateway routers are the topology's. */
   *ofScope(table: NorthboundTable, scope: string): Iterable<AnyRow> {
     for (const found of this.client.table(table).rows() as Iterable<AnyRow>) {
-      if (idOf(found)?.startsWith(`${scope}/`) === true) yield found
+      const id = table === 'Static_MAC_Binding' ? `topology/${found.logical_port}` : idOf(found)
+      if (id?.startsWith(table === 'Static_MAC_Binding' ? `${scope}/rtoe-GR_` : `${scope}/`) === true) yield found
     }
   }
 }
@@ -119,7 +120,7 @@ class Plan {
   }
 
   #isDesired(table: NorthboundTable, row: AnyRow): boolean {
-    const wanted = this.#desired.get(keyOf({ table, id: idOf(row) ?? '' }))
+    const wanted = this.#desired.get(keyOf({ table, id: idOf(row) ?? naturalKey(table, row) ?? '' }))
     return wanted !== undefined && this.#uuids.get(keyOf(wanted)) === row._uuid
   }
 
