@@ -62,24 +62,30 @@ export class Containers {
     step: StartStep
     files: PodFiles
     facts: PodFacts
+    onProgress: (reason: 'Pulled' | 'Created' | 'Started') => void
   }): Promise<void> {
-    const { uid, pod, step, files, facts } = options
+    const { uid, pod, step, files, facts, onProgress } = options
     const { container } = step
+    const { runtime } = this.#deps
     const image = getImage(this.#deps.images, container.image ?? '')
+    onProgress('Pulled')
     const env = await this.#envOf(pod, container, image, facts)
     const binds = [...files.etc, ...volumeBinds(container, files.volumes)]
     const id = randomBytes(32).toString('hex')
     await this.#recordAttempt(id, options)
     const spec = buildContainerSpec({
       ...{ id, pod, container, image, env, binds },
-      rootfs: this.#deps.runtime.rootfsOf(id),
+      rootfs: runtime.rootfsOf(id),
       namespaces: options.sandbox.namespaces,
     })
+    const logPath = logPathOf(this.#deps.config, pod, container.name, step.attempt)
     const startedAtMs = Date.now()
     try {
-      await this.#deps.runtime.prepareRootfs(id, image)
-      const logPath = logPathOf(this.#deps.config, pod, container.name, step.attempt)
-      await this.#deps.runtime.run(spec, { logPath, keepsStdin: container.stdin === true })
+      await runtime.prepareRootfs(id, image)
+      await runtime.create(spec, { logPath, keepsStdin: container.stdin === true })
+      onProgress('Created')
+      await runtime.startProcess(id)
+      onProgress('Started')
     } catch (error) {
       await this.#recordFailure(uid, id, error)
       throw error

@@ -213,10 +213,14 @@ export class Pods {
       return
     }
     const planned = this.#timers.get(uid)
-    if (planned !== undefined && planned.atMs <= atMs && planned.atMs > Date.now()) return
+    if (planned !== undefined && planned.atMs <= atMs) return
     this.#cancelTimer(uid)
-    const timer = setTimeout(() => this.#work.add(uid), Math.max(0, atMs - Date.now()))
-    this.#timers.set(uid, { atMs, timer })
+    const ring = (): void => {
+      this.#timers.delete(uid)
+      this.#work.add(uid)
+    }
+    // A timer may ring a moment early by the wall clock; one that found nothing due would wait for ever.
+    this.#timers.set(uid, { atMs, timer: setTimeout(ring, Math.max(1, atMs - Date.now() + 1)) })
   }
 
   #cancelTimer(uid: string): void {

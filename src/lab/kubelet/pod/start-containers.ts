@@ -67,15 +67,17 @@ async function startContainer(
 ): Promise<void> {
   const { pod, state, sandbox } = context
   const { container } = what.step
-  const tell = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
-    deps.events.event(podReference(pod), type, reason, message)
+  const messages = {
+    Pulled: `Container image "${container.image}" already present on machine`,
+    Created: `Created container: ${container.name}`,
+    Started: `Started container ${container.name}`,
+  }
+  const onProgress = (reason: keyof typeof messages): void =>
+    deps.events.event(podReference(pod), 'Normal', reason, messages[reason])
   try {
-    await deps.containers.start({ uid: state.uid, pod, sandbox, ...what })
+    await deps.containers.start({ uid: state.uid, pod, sandbox, ...what, onProgress })
     state.waiting.delete(container.name)
     state.retryAtMs.delete(container.name)
-    tell('Normal', 'Pulled', `Container image "${container.image}" already present on machine`)
-    tell('Normal', 'Created', `Created container: ${container.name}`)
-    tell('Normal', 'Started', `Started container ${container.name}`)
   } catch (error) {
     noteFailure(deps, { pod, state, container, error })
   }

@@ -61,16 +61,20 @@ export class ContainerRuntime {
     mount({ type: 'overlay', source: 'overlay', target: rootfs, data })
   }
 
-  /** Creates and starts a container. Throws ContainerStartError with the runtime's reason. */
-  async run(spec: ContainerSpec, options: { logPath: string; keepsStdin: boolean }): Promise<void> {
-    const bundle = this.#bundleOf(spec.id)
+  /** Creates a container whose first process waits to be started. Throws ContainerStartError with the runtime's reason. */
+  async create(spec: ContainerSpec, options: { logPath: string; keepsStdin: boolean }): Promise<void> {
     await Promise.all([
-      writeFile(join(bundle, 'config.json'), JSON.stringify(buildOciSpec(spec))),
+      writeFile(join(this.#bundleOf(spec.id), 'config.json'), JSON.stringify(buildOciSpec(spec))),
       mkdir(dirname(options.logPath), { recursive: true }),
     ])
-    await this.#create(spec, options)
+    const answer = await runConmon(this.#conmonArgs(spec, options))
+    if (answer.pid < 0) throw new ContainerStartError(answer.message?.trim() ?? 'the runtime gave no reason')
+  }
+
+  /** Lets the first process of a created container run. Throws ContainerStartError. */
+  async startProcess(id: string): Promise<void> {
     try {
-      await this.#crun(['start', spec.id])
+      await this.#crun(['start', id])
     } catch (error) {
       throw new ContainerStartError(reasonOf(error), { cause: error })
     }
@@ -145,9 +149,9 @@ export class ContainerRuntime {
     return exec('crun', [...this.#crunOptions, ...args])
   }
 
-  async #create(spec: ContainerSpec, options: { logPath: string; keepsStdin: boolean }): Promise<void> {
+  #conmonArgs(spec: ContainerSpec, options: { logPath: string; keepsStdin: boolean }): string[] {
     const bundle = this.#bundleOf(spec.id)
-    const args = [
+    return [
       ...['--cid', spec.id, '--cuuid', spec.id, '--name', spec.id, '--bundle', bundle],
       ...['--runtime', '/usr/bin/crun', ...this.#crunOptions.flatMap((option) => ['--runtime-arg', option])],
       ...['--container-pidfile', join(bundle, 'pid'), '--exit-dir', this.exitFolder],
@@ -156,8 +160,6 @@ export class ContainerRuntime {
       ...(spec.isTerminal ? ['--terminal'] : []),
       ...(options.keepsStdin ? ['--stdin', '--leave-stdin-open'] : []),
     ]
-    const answer = await runConmon(args)
-    if (answer.pid < 0) throw new ContainerStartError(answer.message?.trim() ?? 'the runtime gave no reason')
   }
 }
 
