@@ -149,19 +149,15 @@ export class Assigner {
   ): Promise<string | undefined> {
     await addToHandle(this.#deps.kube, holder.handleId, cidr)
     let address: string | undefined
-    try {
-      await this.#deps.store.update(cidr, (block) => {
-        const assignment = choose(block, holder)
-        address = assignment?.address
-        return assignment?.block
-      })
-    } catch (error) {
-      address = undefined
-      throw error
-    } finally {
-      if (address === undefined) await removeFromHandle(this.#deps.kube, holder.handleId, cidr)
-    }
-    return address
+    // When this throws, the write may have been done all the same: the handle stays, so that a release looks there.
+    const written = await this.#deps.store.update(cidr, (block) => {
+      const assignment = choose(block, holder)
+      address = assignment?.address
+      return assignment?.block
+    })
+    if (written !== undefined) return address
+    await removeFromHandle(this.#deps.kube, holder.handleId, cidr)
+    return undefined
   }
 
   #ownBlocks(): IPAMBlock[] {

@@ -76,6 +76,7 @@ export function holderOf(block: IPAMBlock, address: string): AllocationAttribute
 }
 
 export function addressesOf(block: IPAMBlock, handleId: string): string[] {
+  if (!block.spec.attributes.some(({ handle_id }) => handle_id === handleId)) return []
   return ordinalsOf(block.spec, handleId).map((ordinal) => addressAt(block, ordinal))
 }
 

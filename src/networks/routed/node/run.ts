@@ -10,7 +10,6 @@ import type { Informer } from '../../../kube/api.ts'
 import { createInformer } from '../../../kube/informer.ts'
 import { apiVersionOf, type KubeObject, type ResourceType } from '../../../kube/resources/meta.ts'
 import type { AttachmentKey, AttachmentRef, AttachRequest, NetworkStatus, NodeDeps, NodeSide } from '../../driver.ts'
-import type { PeerProblem } from '../bgp/select-peers.ts'
 import type { RoutedConfig, RoutedSettings } from '../config.ts'
 import { claimBlock } from '../ipam/affinity.ts'
 import { Assigner } from '../ipam/assign.ts'
@@ -18,7 +17,7 @@ import { ownerOf } from '../ipam/block.ts'
 import { BlockStore } from '../ipam/block-store.ts'
 import { BlockView } from '../ipam/block-view.ts'
 import { releaseByHandle } from '../ipam/release.ts'
-import { bgpConfigurations, bgpPeers, blockAffinities, ipamBlocks, ipPools } from '../resources.ts'
+import { bgpConfigurations, bgpPeers, blockAffinities, type IPPool, ipamBlocks, ipPools } from '../resources.ts'
 import { attach } from './attach.ts'
 import { BirdFile } from './bird-file.ts'
 import { type BirdSources, syncBird } from './bird-sync.ts'
@@ -173,6 +172,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   }
 
   async #syncNft(): Promise<void> {
+    for (const pool of this.#sources.pools.list()) this.#checkEncapsulation(pool)
     const text = buildNft(this.#sources.pools.list())
     if (text === this.#nft) return
     await this.#deps.kernel.nft(undefined, text)
@@ -181,7 +181,9 @@ class RoutedNode implements NodeSide<RoutedConfig> {
 
   async #syncBird(): Promise<void> {
     try {
-      for (const problem of await syncBird(this.#sources, this.#bird)) this.#report(problem)
+      for (const { peer, message } of await syncBird(this.#sources, this.#bird)) {
+        this.#report({ type: bgpPeers, object: peer }, 'NoBGPSession', message)
+      }
     } catch (error) {
       if (error instanceof BirdError && error.code !== undefined) this.#reportRefusal(error)
       throw error
@@ -195,14 +197,20 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     this.#deps.events.event(about, 'Warning', 'BirdConfigurationRefused', message)
   }
 
+  #checkEncapsulation(pool: IPPool): void {
+    const { ipipMode = 'Never', vxlanMode = 'Never' } = pool.spec
+    if (ipipMode === 'Never' && vxlanMode === 'Never') return
+    const message = 'pods of this pool are routed without encapsulation; set ipipMode and vxlanMode to Never'
+    this.#report({ type: ipPools, object: pool }, 'NoEncapsulation', message)
+  }
+
   /** Once for each thing that is wrong, not at each change of anything. */
-  #report({ peer, message }: PeerProblem): void {
-    const key = `${peer.metadata.uid} ${peer.metadata.generation} ${message}`
+  #report({ type, object }: { type: ResourceType; object: KubeObject }, reason: string, message: string): void {
+    const key = `${object.metadata.uid} ${object.metadata.generation} ${message}`
     if (this.#reported.has(key)) return
     this.#reported.add(key)
-    this.#deps.log.warn({ bgpPeer: peer.metadata.name }, message)
-    const about = { apiVersion: apiVersionOf(bgpPeers), kind: bgpPeers.kind, ...peer }
-    this.#deps.events.event(about, 'Warning', 'NoBGPSession', message)
+    this.#deps.log.warn({ kind: type.kind, object: object.metadata.name }, message)
+    this.#deps.events.event({ apiVersion: apiVersionOf(type), kind: type.kind, ...object }, 'Warning', reason, message)
   }
 
   async #syncReleases(): Promise<void> {
