@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest'
+import type { PodResource } from '../../../kube/resources/core.ts'
+import { selectPod } from './select-pods.ts'
+
+const ours = JSON.stringify({ cniVersion: '0.4.0', name: 'ovn-kubernetes', type: 'ovn-k8s-cni-overlay' })
+const nads: Record<string, string> = {
+  'default/yusur-ovn': ours,
+  'default/again': ours,
+  'default/list': JSON.stringify({ cniVersion: '1.0.0', name: 'x', plugins: [{ type: 'twinlane-ovn' }] }),
+  'default/bridge': JSON.stringify({ cniVersion: '1.0.0', name: 'b', type: 'bridge' }),
+  'default/layer2': JSON.stringify({ cniVersion: '1.0.0', name: 'l', type: 'ovn-k8s-cni-overlay', topology: 'layer2' }),
+  'default/broken': '{',
+}
+
+function answer(networks: string, pod: Partial<{ phase: string; hostNetwork: boolean; nodeName: string }> = {}) {
+  const { phase = 'Pending', hostNetwork = false, nodeName = 'n1' } = pod
+  const metadata = { name: 'p', namespace: 'default', annotations: { 'k8s.v1.cni.cncf.io/networks': networks } }
+  const spec = { containers: [], hostNetwork, ...(nodeName === '' ? {} : { nodeName }) }
+  return selectPod({ metadata, spec, status: { phase } } as PodResource, (name, namespace) => {
+    const config = nads[`${namespace}/${name}`]
+    return config === undefined ? undefined : { metadata: { name, namespace }, spec: { config } }
+  })
+}
+
+test.each(['yusur-ovn', '[{"name": "yusur-ovn", "interface": "eth1"}]', 'list', 'bridge, yusur-ovn@eth1'])(
+  'a pod that names our network gets a port: %s',
+  (networks) => {
+    expect(answer(networks)).toMatchObject({ wants: 'port', hasOtherDefaultRoute: false })
+  },
+)
+
+test.each(['', 'bridge', 'unknown', 'broken', '[{"name": 5}]'])('a pod gets nothing for %j', (networks) => {
+  expect(answer(networks)).toEqual({ wants: 'nothing' })
+})
+
+test('the comments of the article do not matter', () => {
+  const networks = `[{
+      "name": "yusur-ovn", #a
+      "interface": "eth1", #b
+      "default-route": ["10.144.0.1"] #c
+    }]`
+  expect(answer(networks)).toMatchObject({ wants: 'port', hasOtherDefaultRoute: true })
+})
+
+test('an empty default-route asks for no route', () => {
+  expect(answer('[{"name": "yusur-ovn", "default-route": []}]')).toMatchObject({ hasOtherDefaultRoute: false })
+})
+
+test('a pod that has ended, is on the host network, or has no node gets nothing', () => {
+  expect(answer('yusur-ovn', { phase: 'Succeeded' })).toEqual({ wants: 'nothing' })
+  expect(answer('yusur-ovn', { phase: 'Failed' })).toEqual({ wants: 'nothing' })
+  expect(answer('yusur-ovn', { hostNetwork: true })).toEqual({ wants: 'nothing' })
+  expect(answer('yusur-ovn', { nodeName: '' })).toEqual({ wants: 'nothing' })
+})
+
+test('twice the same network, and what is not supported, are refused with the reason', () => {
+  expect(answer('yusur-ovn,again')).toMatchObject({ wants: 'refusal', reason: expect.stringMatching(/only once/) })
+  expect(answer('layer2')).toMatchObject({
+    wants: 'refusal',
+    reason: expect.stringMatching(/"layer2" is not supported/),
+  })
+})

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest'
+import { ConfigError } from '../../base/errors.ts'
+import { parseOvnConfig, parseOvnSettings } from './config.ts'
+
+const remotes = { northbound: 'tcp:192.168.122.10:6641', southbound: 'tcp:192.168.122.10:6642' }
+
+function listOf(plugin: object) {
+  return {
+    cniVersion: '0.4.0',
+    name: 'ovn-kubernetes',
+    plugins: [{ cniVersion: '0.4.0', name: 'x', type: 'x', ...plugin }],
+  }
+}
+
+test("the article's settings are taken, a node gets a /24 by default", () => {
+  const settings = parseOvnSettings({
+    ...remotes,
+    netCidr: '10.144.0.0/16',
+    svcCidr: '10.96.0.0/16',
+    gatewayInterface: 'ens3',
+    gatewayNextHop: '192.168.200.1',
+  })
+  expect(settings).toMatchObject({ netCidr: '10.144.0.0/16', hostPrefix: 24, mtuBytes: 1400, encapType: 'geneve' })
+})
+
+test('the default prefix of daemonset.sh carries the length of a subnet', () => {
+  expect(parseOvnSettings(remotes)).toMatchObject({ netCidr: '10.128.0.0/14', hostPrefix: 23 })
+})
+
+test.each([
+  [{ ...remotes, netCidr: '10.144.0.0/16/12' }, /netCidr: a node's subnet of \/12 does not fit/],
+  [
+    { ...remotes, netCidr: '10.144.1.0/16' },
+    /netCidr: "10.144.1.0\/16" has host bits set; the prefix is 10.144.0.0\/16/,
+  ],
+  [{ ...remotes, netCidr: 'fd00::/48' }, /netCidr/],
+  [{ ...remotes, netCidr: '100.64.0.0/15' }, /netCidr: 100.64.0.0\/15 overlaps the join network/],
+  [{ ...remotes, netCidr: '10.96.0.0/12', svcCidr: '10.96.0.0/16' }, /netCidr: 10.96.0.0\/12 overlaps svcCidr/],
+  [{ ...remotes, gatewayMode: 'shared' }, /gatewayMode: shared is not supported yet/],
+  [{ ...remotes, gatewayInterface: 'a-very-long-name' }, /gatewayInterface: must be an interface name of at most 13/],
+  [{ ...remotes, gatewayNextHop: '192.168.200' }, /gatewayNextHop: must be an IP address/],
+  [{ ...remotes, encapTyp: 'vxlan' }, /encapTyp/],
+  [{ northbound: remotes.northbound }, /southbound/],
+])('settings %j are refused with the name of the field', (raw, message) => {
+  expect(() => parseOvnSettings(raw)).toThrow(ConfigError)
+  expect(() => parseOvnSettings(raw)).toThrow(message)
+})
+
+test("the article's NetworkAttachmentDefinition is the cluster network", () => {
+  const config = parseOvnConfig(
+    listOf({
+      type: 'ovn-k8s-cni-overlay',
+      ipam: {},
+      dns: {},
+      logFile: '/var/log/ovn-kubernetes/ovn-k8s-cni-overlay.log',
+      logLevel: '5',
+      'logfile-maxsize': 100,
+      'logfile-maxbackups': 5,
+      'logfile-maxage': 5,
+    }),
+  )
+  expect(config.networkKey).toBe('default')
+})
+
+test('a secondary topology is refused clearly', () => {
+  expect(() => parseOvnConfig(listOf({ topology: 'layer2' }))).toThrow(
+    'plugins[0].topology: "layer2" is not supported yet',
+  )
+})
+
+test('another IPAM and chained plugins are refused', () => {
+  expect(() => parseOvnConfig(listOf({ ipam: { type: 'host-local' } }))).toThrow('plugins[0].ipam.type')
+  const { plugins, ...rest } = listOf({})
+  expect(() => parseOvnConfig({ ...rest, plugins: [...plugins, ...plugins] })).toThrow('cannot be chained')
+})

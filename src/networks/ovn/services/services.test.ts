@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest'
+import type { EndpointSliceResource, ServiceResource } from '../../../kube/resources/core.ts'
+import { selectEndpoints } from './endpoints.ts'
+import { buildLoadBalancers } from './load-balancers.ts'
+
+function service(spec: object): ServiceResource {
+  const ports = [{ name: 'http', port: 80, protocol: 'TCP' }]
+  return {
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: { clusterIP: '10.96.0.10', ports, ...spec },
+  } as ServiceResource
+}
+
+type Conditions = { ready?: boolean; serving?: boolean; terminating?: boolean }
+
+function slice(endpoints: Record<string, Conditions>, more: object = {}): EndpointSliceResource {
+  return {
+    metadata: { name: 'web-1', namespace: 'shop' },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: Object.entries(endpoints).map(([address, conditions]) => ({ addresses: [address], conditions })),
+    ...more,
+  } as EndpointSliceResource
+}
+
+const addresses = (slices: EndpointSliceResource[], spec = {}) =>
+  selectEndpoints(service(spec), slices, { name: 'http' }).map(({ address }) => address)
+
+describe('endpoints', () => {
+  test('that are ready are taken; an unknown readiness counts as ready', () => {
+    expect(addresses([slice({ '10.0.0.1': { ready: true }, '10.0.0.2': { ready: false }, '10.0.0.3': {} })])).toEqual([
+      '10.0.0.1',
+      '10.0.0.3',
+    ])
+  })
+  test('that end but still serve are taken when nothing else is there', () => {
+    const ending = { ready: false, serving: true, terminating: true }
+    const dead = { ready: false, serving: false, terminating: true }
+    expect(addresses([slice({ '10.0.0.1': ending, '10.0.0.2': dead })])).toEqual(['10.0.0.1'])
+    expect(addresses([slice({ '10.0.0.1': ending, '10.0.0.3': { ready: true } })])).toEqual(['10.0.0.3'])
+  })
+  test('are taken all where the service publishes them all', () => {
+    expect(addresses([slice({ '10.0.0.1': { ready: false } })], { publishNotReadyAddresses: true })).toEqual([
+      '10.0.0.1',
+    ])
+  })
+  test('are matched by the name of the port, once each, and never by name of host', () => {
+    const one = slice({ '10.0.0.1': { ready: true } })
+    expect(addresses([one, one])).toEqual(['10.0.0.1'])
+    expect(addresses([slice({ '10.0.0.1': {} }, { ports: [{ name: 'other', port: 1 }] })])).toEqual([])
+    expect(addresses([slice({ 'host.example': {} }, { addressType: 'FQDN' })])).toEqual([])
+  })
+})
+
+describe('load balancers', () => {
+  test('of a service have the name, options and owner that OVN-Kubernetes writes', () => {
+    const [row, ...more] = buildLoadBalancers(service({}), [slice({ '10.0.0.2': {}, '10.0.0.1': {} })], [])
+    expect(more).toEqual([])
+    expect(row?.columns).toEqual({
+      name: 'Service_shop/web_TCP_cluster',
+      protocol: 'tcp',
+      vips: { '10.96.0.10:80': '10.0.0.1:8080,10.0.0.2:8080' },
+      selection_fields: [],
+      options: {
+        reject: 'true',
+        event: 'false',
+        skip_snat: 'false',
+        neighbor_responder: 'none',
+        hairpin_snat_ip: '169.254.169.5 fd69::5',
+      },
+      external_ids: {
+        'k8s.ovn.org/kind': 'Service',
+        'k8s.ovn.org/owner': 'shop/web',
+        'twinlane-id': 'service/shop/web/TCP_cluster',
+      },
+    })
+  })
+  test('of a service without endpoints reject at once', () => {
+    const [row] = buildLoadBalancers(service({}), [], [])
+    expect(row?.columns).toMatchObject({ vips: { '10.96.0.10:80': '' }, options: { reject: 'true' } })
+  })
+  test('are one a protocol', () => {
+    const ports = [
+      { name: 'dns', port: 53, protocol: 'UDP' },
+      { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+    ]
+    expect(
+      buildLoadBalancers(service({ ports }), [], []).map(({ columns }) => (columns as { name: string }).name),
+    ).toEqual(['Service_shop/web_UDP_cluster', 'Service_shop/web_TCP_cluster'])
+  })
+  test('open node ports on each node', () => {
+    const ports = [{ name: 'http', port: 80, nodePort: 30_080 }]
+    const rows = buildLoadBalancers(service({ ports }), [], [{ name: 'n1', address: '192.168.200.10' }])
+    expect(rows[1]).toMatchObject({
+      columns: { name: 'Service_shop/web_TCP_node_router+switch_n1', vips: { '192.168.200.10:30080': '' } },
+      memberOf: [
+        { table: 'Logical_Router', column: 'load_balancer' },
+        { table: 'Logical_Switch', column: 'load_balancer' },
+      ],
+    })
+  })
+  test('keep a client at one backend: for a time, or for ever by address', () => {
+    const affinity = (timeoutSeconds: number) => {
+      const spec = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds } } }
+      return buildLoadBalancers(service(spec), [], [])[0]?.columns
+    }
+    expect(affinity(600)).toMatchObject({ options: { affinity_timeout: '600' }, selection_fields: [] })
+    expect(affinity(86_400)).toMatchObject({ selection_fields: ['ip_src', 'ip_dst'] })
+  })
+  test('are not made for headless services', () => {
+    expect(buildLoadBalancers(service({ clusterIP: 'None' }), [], [])).toEqual([])
+  })
+})

@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest'
+import { buildTopology } from './build.ts'
+import type { NodeFacts } from './node.ts'
+import { type DesiredRow, isRef } from './rows.ts'
+
+const gateway = {
+  bridge: 'brens3',
+  interfaceId: 'brens3_n1',
+  mac: '52:54:00:00:00:01',
+  address: '192.168.200.10/24',
+  nextHop: '192.168.200.1',
+  vlanId: '0',
+}
+const node: NodeFacts = { name: 'n1', subnet: '10.144.0.0/24', number: 2, chassisId: 'chassis-1', gateway }
+const options = {
+  netCidr: '10.144.0.0/16',
+  mtuBytes: 1400,
+  disableSnatMultipleGateways: true,
+  disablePacketMtuCheck: true,
+  multicastEnabled: true,
+}
+
+function build(nodes: readonly NodeFacts[] = [node], changes: Partial<typeof options> = {}): DesiredRow[] {
+  return buildTopology({ nodes, multicastNamespaces: [], options: { ...options, ...changes } })
+}
+
+function columnsOf(rows: readonly DesiredRow[], table: string, name: string): Record<string, unknown> | undefined {
+  const found = rows.find((row) => row.table === table && (row.columns as { name?: string }).name === name)
+  return found?.columns as Record<string, unknown> | undefined
+}
+
+describe('the topology', () => {
+  test('has unique ids, and every reference leads to a row', () => {
+    const other = { name: 'n2', subnet: '10.144.1.0/24', number: 3, gateway: { ...gateway, interfaceId: 'brens3_n2' } }
+    const rows = build([node, { ...node, ...other }])
+    const keys = rows.map(({ table, id }) => `${table} ${id}`)
+    expect(new Set(keys).size).toBe(keys.length)
+    const references = rows.flatMap(({ columns, memberOf }) => [
+      ...Object.values(columns).flat().filter(isRef),
+      ...memberOf,
+    ])
+    for (const { table, id } of references) expect(keys).toContain(`${table} ${id}`)
+  })
+
+  test('of a node is named as OVN-Kubernetes names it', () => {
+    const rows = build()
+    expect(columnsOf(rows, 'Logical_Switch', 'n1')).toMatchObject({
+      other_config: {
+        subnet: '10.144.0.0/24',
+        exclude_ips: '10.144.0.2',
+        mcast_snoop: 'true',
+        mcast_querier: 'true',
+        mcast_eth_src: '0a:58:0a:90:00:01',
+        mcast_ip4_src: '10.144.0.1',
+      },
+    })
+    expect(columnsOf(rows, 'Logical_Router_Port', 'rtos-n1')).toMatchObject({ networks: ['10.144.0.1/24'] })
+    expect(columnsOf(rows, 'Logical_Switch_Port', 'k8s-n1')).toMatchObject({
+      addresses: ['0a:58:0a:90:00:02 10.144.0.2'],
+    })
+    expect(columnsOf(rows, 'Gateway_Chassis', 'rtos-n1-chassis-1')).toMatchObject({
+      chassis_name: 'chassis-1',
+      priority: 1,
+    })
+    expect(columnsOf(rows, 'Logical_Router', 'GR_n1')).toMatchObject({
+      options: { chassis: 'chassis-1', lb_force_snat_ip: 'router_ip', 'snat-ct-zone': '0' },
+      external_ids: { physical_ip: '192.168.200.10' },
+    })
+    expect(columnsOf(rows, 'Logical_Router_Port', 'rtoe-GR_n1')).toMatchObject({
+      mac: gateway.mac,
+      networks: ['192.168.200.10/24'],
+    })
+    expect(columnsOf(rows, 'Logical_Switch_Port', 'brens3_n1')).toMatchObject({ type: 'localnet' })
+  })
+
+  test('sends what pods send outside to their own host', () => {
+    const routes = build().filter(({ table }) => table === 'Logical_Router_Static_Route')
+    expect(routes.map(({ columns }) => columns)).toContainEqual(
+      expect.objectContaining({ ip_prefix: '10.144.0.0/24', nexthop: '10.144.0.2', policy: 'src-ip' }),
+    )
+  })
+
+  test('has no gateway router before the node has said that its flows are in', () => {
+    expect(columnsOf(build([{ ...node, gateway: undefined }]), 'Logical_Router', 'GR_n1')).toBeUndefined()
+  })
+
+  test('follows the settings', () => {
+    const nats = (rows: DesiredRow[]) => rows.filter(({ table }) => table === 'NAT').length
+    expect(nats(build())).toBe(1)
+    expect(nats(build([node], { disableSnatMultipleGateways: false }))).toBe(2)
+    expect(columnsOf(build(), 'Logical_Router_Port', 'rtoj-GR_n1')).toMatchObject({ options: {} })
+    expect(
+      columnsOf(build([node], { disablePacketMtuCheck: false }), 'Logical_Router_Port', 'rtoj-GR_n1'),
+    ).toMatchObject({
+      options: { gateway_mtu: '1400' },
+    })
+    const unicast = build([node], { multicastEnabled: false })
+    expect(unicast.filter(({ table }) => table === 'ACL')).toEqual([])
+    expect(columnsOf(unicast, 'Logical_Router', 'ovn_cluster_router')).not.toMatchObject({
+      options: { mcast_relay: 'true' },
+    })
+  })
+
+  test('lets multicast through in a namespace that asks for it, and drops it elsewhere', () => {
+    const namespace = { name: 'media', ports: ['uuid-1'], addresses: ['10.144.0.5'] }
+    const rows = buildTopology({ nodes: [node], multicastNamespaces: [namespace], options })
+    const acls = rows.filter(({ table }) => table === 'ACL').map(({ columns }) => columns as Record<string, unknown>)
+    expect(acls.filter(({ action }) => action === 'drop').map(({ priority }) => priority)).toEqual([1011, 1011])
+    expect(acls.map(({ match }) => String(match)).filter((match) => match.includes('ip4.src == $a'))).toHaveLength(1)
+    const group = rows.find(({ id }) => id === 'topology/port-group/namespace/media')
+    expect(group?.columns).toMatchObject({
+      ports: ['uuid-1'],
+      external_ids: { 'k8s.ovn.org/id': 'default-network-controller:Namespace:media' },
+    })
+  })
+})
