@@ -31,6 +31,15 @@ describe('an event recorder', () => {
     expect(event?.lastTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
   })
 
+  test('names events in the order of time, so that a list shows them in it', async () => {
+    const { recorder, written } = record()
+    const messages = Array.from({ length: 20 }, (_, index) => `message ${index}`)
+    for (const message of messages) recorder.event(pod, 'Normal', 'X', message)
+    await recorder.flush()
+    const byName = (await written()).sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+    expect(byName.map((event) => event.message)).toEqual(messages)
+  })
+
   test('counts equal events in one object', async () => {
     const { recorder, written } = record()
     recorder.event(pod, 'Warning', 'Failed', 'no')

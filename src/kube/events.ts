@@ -140,11 +140,10 @@ function buildEvent(
   options: EventRecorderOptions,
 ): EventResource {
   const { name, namespace, uid, resourceVersion } = about.metadata
-  const unique = `${Date.now().toString(16)}${Math.floor(Math.random() * 0xffff_ffff).toString(16)}`
   return {
     apiVersion: apiVersionOf(events),
     kind: events.kind,
-    metadata: { name: `${name.slice(0, 200)}.${unique}`, namespace: namespace ?? 'default' },
+    metadata: { name: `${name.slice(0, 200)}.${uniqueSuffix()}`, namespace: namespace ?? 'default' },
     involvedObject: {
       ...(about.apiVersion === undefined ? {} : { apiVersion: about.apiVersion }),
       ...(about.kind === undefined ? {} : { kind: about.kind }),
@@ -159,6 +158,15 @@ function buildEvent(
     reportingInstance: options.host,
     firstTimestamp: timestamp(Date.now()),
   }
+}
+
+let lastSuffix = 0n
+
+/** Nanoseconds of now, made up below the millisecond: unique, and in the order of time, for lists are sorted by name. */
+function uniqueSuffix(): string {
+  const now = BigInt(Date.now()) * 1_000_000n + BigInt(Math.floor(Math.random() * 900_000))
+  lastSuffix = now > lastSuffix ? now : lastSuffix + 1n
+  return lastSuffix.toString(16)
 }
 
 /** RFC 3339 in whole seconds, as metav1.Time is written. */

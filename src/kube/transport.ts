@@ -102,6 +102,8 @@ function createAgent(config: KubeConfig, options: TransportOptions): Agent {
     headersTimeout: options.requestTimeoutMs ?? 30_000,
     bodyTimeout: options.streamIdleTimeoutMs ?? 120_000,
     keepAliveTimeout: 30_000,
+    // Watches hold a connection each; a burst of requests queues instead of opening a thousand.
+    connections: 128,
     connect: {
       timeout: 10_000,
       rejectUnauthorized: config.skipTlsVerify !== true,
