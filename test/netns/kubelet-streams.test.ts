@@ -111,7 +111,7 @@ describe('exec', () => {
 })
 
 describe('attach', () => {
-  it('joins the container s own streams', async () => {
+  it('joins the streams of the container itself', async () => {
     const attached = await open('/attach/default/box/main', 'stdin=true&stdout=true&stderr=true')
     attached.send(0, 'hello\n')
     await bed.until(() => stdoutOf(attached).includes('got hello'), 'the echo')
