@@ -1,0 +1,306 @@
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Lifecycle } from '../../src/base/lifecycle.ts'
+import { createLog, silentLog } from '../../src/base/log.ts'
+import { waitFor } from '../../src/base/observable.ts'
+import type { CniResult } from '../../src/cni/result.ts'
+import type { Informer } from '../../src/kube/api.ts'
+import { createFakeKube, type FakeKube } from '../../src/kube/fake.ts'
+import { createInformer } from '../../src/kube/informer.ts'
+import {
+  type NodeResource,
+  nodes as nodeType,
+  type PodResource,
+  pods as podType,
+} from '../../src/kube/resources/core.ts'
+import { networkAttachmentDefinitions } from '../../src/kube/resources/net-attach-def.ts'
+import type { AttachRequest, NodeSide } from '../../src/networks/driver.ts'
+import { type OvnConfig, type OvnSettings, parseOvnConfig, parseOvnSettings } from '../../src/networks/ovn/config.ts'
+import { ovnDriver } from '../../src/networks/ovn/driver.ts'
+import { ip, makeNetns, removeNetns } from './netns.ts'
+import { makeFabric, type TestFabric, type TestNode } from './ovn.ts'
+
+/** OVN_TEST_ENCAP=geneve runs the same tests over geneve; OVN_TEST_LOG=FILE writes what controller and agents log. */
+export const encapType = process.env.OVN_TEST_ENCAP === 'geneve' ? 'geneve' : 'vxlan'
+const logFile = process.env.OVN_TEST_LOG
+const log =
+  logFile === undefined
+    ? silentLog
+    : createLog({ name: 'test', level: 'debug', destination: { write: (line) => appendFileSync(logFile, line) } })
+
+const config = {
+  cniVersion: '0.4.0',
+  name: 'ovn-kubernetes',
+  type: 'ovn-k8s-cni-overlay',
+  ipam: {},
+  dns: {},
+  logFile: '/var/log/ovn-kubernetes/ovn-k8s-cni-overlay.log',
+  logLevel: '5',
+}
+const configList = { cniVersion: '0.4.0', name: config.name, plugins: [config] }
+
+/** The annotation of the article. */
+export const articleAnnotation = '[{"name": "yusur-ovn", "interface": "eth1", "default-route": ["10.144.0.1"]}]'
+
+export interface TestPod {
+  readonly name: string
+  readonly netns: string
+  readonly request: AttachRequest<OvnConfig>
+  readonly result: CniResult
+  readonly address: string
+}
+
+/** Controller and agents of the OVN network in this process, over real engines in two hosts' namespaces. */
+export class OvnCluster {
+  readonly fabric: TestFabric
+  readonly kube: FakeKube = createFakeKube()
+  readonly pods: Informer<PodResource> = createInformer(this.kube, podType, { log })
+  readonly nodes: Informer<NodeResource> = createInformer(this.kube, nodeType, { log })
+  readonly sides = new Map<string, NodeSide<OvnConfig>>()
+  /** `reason: message` of every event. */
+  readonly events: string[] = []
+  readonly #stop = new AbortController()
+  readonly #netns: string[] = []
+  #controller: Lifecycle | undefined
+  #containers = 0
+
+  private constructor(fabric: TestFabric) {
+    this.fabric = fabric
+  }
+
+  /** Hosts, databases and API, with neither controller nor agents. */
+  static async make(): Promise<OvnCluster> {
+    const cluster = new OvnCluster(await makeFabric())
+    for (const { name, management } of cluster.fabric.nodes) {
+      const status = { addresses: [{ type: 'InternalIP', address: management }] }
+      cluster.kube.seed(nodeType, { metadata: { name }, status } as NodeResource)
+    }
+    cluster.kube.seed(networkAttachmentDefinitions, {
+      metadata: { name: 'yusur-ovn', namespace: 'default' },
+      spec: { config: JSON.stringify(config) },
+    })
+    const { signal } = cluster.#stop
+    await Promise.all([cluster.pods.start(signal), cluster.nodes.start(signal)])
+    return cluster
+  }
+
+  /** As `make`, with everything started and every node annotated. */
+  static async start(): Promise<OvnCluster> {
+    const cluster = await OvnCluster.make()
+    await cluster.startController()
+    for (const node of cluster.fabric.nodes) await cluster.startAgent(node)
+    await cluster.ready()
+    return cluster
+  }
+
+  async close(): Promise<void> {
+    for (const side of this.sides.values()) await side.stop()
+    await this.stopController()
+    this.#stop.abort()
+    for (const netns of this.#netns) await removeNetns(netns)
+    await this.fabric.close()
+  }
+
+  node(name: string): TestNode {
+    const found = this.fabric.nodes.find((node) => node.name === name)
+    if (found === undefined) throw new Error(`no node ${name}`)
+    return found
+  }
+
+  side(name: string): NodeSide<OvnConfig> {
+    return this.sides.get(name)!
+  }
+
+  async startController(): Promise<void> {
+    const { kube, pods, nodes } = this
+    this.#controller = ovnDriver.clusterSide!(this.#settings(), { kube, log, events: this.#recorder(), pods, nodes })
+    await this.#controller.start(this.#stop.signal)
+  }
+
+  async stopController(): Promise<void> {
+    await this.#controller?.stop()
+    this.#controller = undefined
+  }
+
+  async startAgent(node: TestNode, changes: Partial<OvnSettings> = {}): Promise<void> {
+    const { kube, pods, nodes } = this
+    const stateFolder = join(node.folder, 'state')
+    await mkdir(stateFolder, { recursive: true })
+    const paths = {
+      stateFolder,
+      runFolder: node.folder,
+      birdSocket: '',
+      birdConfigFile: '',
+      ovsdbSocket: join(node.folder, 'db.sock'),
+      cniBinFolders: [],
+    }
+    const common = { kube, log, pods, nodes, paths, events: this.#recorder() }
+    const deps = { ...common, nodeName: node.name, kernel: node.kernel }
+    const side = ovnDriver.nodeSide({ ...this.#settings(), ...changes }, deps)
+    this.sides.set(node.name, side)
+    await side.start(this.#stop.signal)
+  }
+
+  /** Resolves when every node has said that its gateway flows are in. */
+  async ready(): Promise<void> {
+    for (const { name } of this.fabric.nodes) {
+      const look = () => this.nodes.get(name)?.metadata.annotations?.['k8s.ovn.org/l3-gateway-config']
+      await waitFor(this.nodes, look, { what: `${name} to be annotated`, timeoutMs: 10_000 })
+    }
+  }
+
+  async createPod(name: string, node: string, annotation = articleAnnotation): Promise<PodResource> {
+    return await this.kube.create(podType, {
+      metadata: { name, namespace: 'default', annotations: { 'k8s.v1.cni.cncf.io/networks': annotation } },
+      spec: { nodeName: node, containers: [] },
+    } as PodResource)
+  }
+
+  deletePod(name: string): Promise<void> {
+    return this.kube.delete(podType, name, { namespace: 'default' })
+  }
+
+  /** What the controller has written on the pod. */
+  annotationOf(name: string): string | undefined {
+    return this.pods.get(name, 'default')?.metadata.annotations?.['k8s.ovn.org/pod-networks']
+  }
+
+  /** A network namespace and the ADD request for a pod that is there. */
+  async prepare(pod: PodResource): Promise<AttachRequest<OvnConfig>> {
+    const netns = await makeNetns()
+    this.#netns.push(netns)
+    await ip(netns, 'link', 'set', 'lo', 'up')
+    const { name, uid = '' } = pod.metadata
+    return {
+      containerId: (0xabc000 + ++this.#containers).toString(16).padEnd(64, '0'),
+      ifName: 'eth1',
+      pod: { namespace: 'default', name, uid },
+      netns,
+      config: parseOvnConfig(configList),
+      configList,
+      networkName: 'default/yusur-ovn',
+      args: {},
+      isDefault: false,
+      requested: {},
+    }
+  }
+
+  attach(node: string, request: AttachRequest<OvnConfig>): Promise<CniResult> {
+    return this.side(node).attach(request, this.#stop.signal)
+  }
+
+  detach(node: string, request: AttachRequest<OvnConfig>): Promise<void> {
+    return this.side(node).detach(request, this.#stop.signal)
+  }
+
+  /** Creates and attaches a pod, with the default route that the meta-plugin would set. */
+  async runPod(name: string, node: string): Promise<TestPod> {
+    const request = await this.prepare(await this.createPod(name, node))
+    const result = await this.attach(node, request)
+    const [address] = result.ips
+    await ip(request.netns, 'route', 'add', 'default', 'via', address!.gateway!, 'dev', 'eth1')
+    return { name, netns: request.netns, request, result, address: address!.address.split('/')[0]! }
+  }
+
+  vsctl(node: string, ...args: string[]): string {
+    const database = `--db=unix:${this.node(node).folder}/db.sock`
+    return execFileSync('ovs-vsctl', [database, '--timeout=10', ...args], { encoding: 'utf8' }).trim()
+  }
+
+  nbctl(...args: string[]): string {
+    return execFileSync('ovn-nbctl', [`--db=unix:${this.fabric.folder}/nb.sock`, ...args], { encoding: 'utf8' }).trim()
+  }
+
+  portGone(name: string): Promise<void> {
+    return eventually(() => !['n1', 'n2'].some((node) => this.nbctl('lsp-list', node).includes(`(${name})`)))
+  }
+
+  #recorder() {
+    return {
+      event: (_about: object, _type: string, reason: string, message: string) =>
+        void this.events.push(`${reason}: ${message}`),
+    }
+  }
+
+  #settings(): OvnSettings {
+    return parseOvnSettings({
+      netCidr: '10.144.0.0/16',
+      svcCidr: '10.96.0.0/16',
+      gatewayInterface: 'ens3',
+      gatewayNextHop: '192.168.200.1',
+      multicastEnabled: true,
+      disableSnatMultipleGateways: true,
+      disablePacketMtuCheck: true,
+      encapType,
+      northbound: this.fabric.northbound,
+      southbound: this.fabric.southbound,
+    })
+  }
+}
+
+/** Looks again and again: for what tells nobody of its changes. */
+export async function eventually(look: () => boolean | Promise<boolean>): Promise<void> {
+  for (let n = 0; n < 500; n++) {
+    if (await look()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`never came true: ${look}`)
+}
+
+/** Never blocks this process, in which controller and agents run. */
+export async function inPod(pod: { netns: string }, ...command: string[]): Promise<string> {
+  return (await promisify(execFile)('nsenter', [`--net=${pod.netns}`, ...command])).stdout
+}
+
+/** Tunnels and neighbours are looked up at the first packet, so the first answer may be late. */
+export async function canPing(from: { netns: string }, to: string, seconds = 5): Promise<boolean> {
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {
+    try {
+      await inPod(from, 'busybox', 'ping', '-q', '-c', '1', '-W', '1', to)
+      return true
+    } catch {}
+  }
+  return false
+}
+
+/** What ping says of 5 packets over a path that is warm. */
+export async function pingFive(from: { netns: string }, to: string): Promise<string> {
+  try {
+    return await inPod(from, 'busybox', 'ping', '-q', '-c', '5', '-i', '0.05', '-w', '3', to)
+  } catch (error) {
+    return String((error as { stdout: string }).stdout)
+  }
+}
+
+/** Sends 1 MB by TCP and returns the peer's address as the server sees it. */
+export async function sendMegabyte(
+  from: { netns: string },
+  server: { netns: string },
+  to: string,
+  port = 5201,
+): Promise<string> {
+  const listening = spawn('nsenter', [`--net=${server.netns}`, 'iperf3', '-s', '-1', '-J', '-p', '5201'])
+  let output = ''
+  listening.stdout.on('data', (chunk) => {
+    output += String(chunk)
+  })
+  const ended = once(listening, 'close')
+  await listens(server, 5201)
+  await inPod(from, 'iperf3', '-c', to, '-p', String(port), '-n', '1M', '--connect-timeout', '3000')
+  await ended
+  const report = JSON.parse(output) as { start: { connected: { remote_host: string }[] } }
+  return report.start.connected[0]!.remote_host
+}
+
+export async function listens(server: { netns: string }, port: number): Promise<void> {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  for (let n = 0; n < 300; n++) {
+    if (new RegExp(`:${hex} [0-9A-F:]+ 0A`).test(await inPod(server, 'cat', '/proc/net/tcp', '/proc/net/tcp6'))) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error(`nothing listens on ${port}`)
+}
