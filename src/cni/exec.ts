@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { errorCode } from '../base/errors.ts'
 import { ExecError, exec } from '../base/exec.ts'
 import { retry } from '../base/retry.ts'
+import { runAll } from '../base/undo.ts'
 import { derivePluginConfig } from './config.ts'
 import { CniError, cniErrorCode } from './errors.ts'
 import type { CniCommand, NetworkConfig, NetworkConfigList } from './request.ts'
@@ -35,17 +36,27 @@ export async function addChain(request: ChainRequest): Promise<CniResult> {
   return result ?? emptyResult
 }
 
-/** DEL in reverse order; every plugin gets the final result of the ADD (0.4.0 and later). Stops at the first error. */
+/**
+ * DEL in reverse order; every plugin gets the final result of the ADD (0.4.0 and later). Unlike libcni it goes on
+ * after a failure, so that one broken plugin does not make the others leak, and throws all failures at the end.
+ */
 export async function deleteChain(request: ChainRequest): Promise<void> {
-  for (const plugin of request.list.plugins.toReversed()) {
-    await runPlugin('DEL', plugin, dropBefore('0.4.0', request))
-  }
+  const plugins = request.list.plugins.toReversed()
+  await runAll(
+    `deleting network "${request.list.name}"`,
+    plugins.map((plugin) => async () => void (await runPlugin('DEL', plugin, dropBefore('0.4.0', request)))),
+  )
 }
 
 /** CHECK of every plugin in order. Does nothing where the configuration says `disableCheck` or its version has no CHECK. */
 export async function checkChain(request: ChainRequest): Promise<void> {
   if (request.list.disableCheck === true || compareVersions(request.list.cniVersion, '0.4.0') < 0) return
   for (const plugin of request.list.plugins) await runPlugin('CHECK', plugin, request)
+}
+
+/** Checks that every plugin of the list can be executed. Throws CniError that names the one missing and the folders searched. */
+export async function requirePlugins(list: NetworkConfigList, folders: readonly string[]): Promise<void> {
+  for (const plugin of list.plugins) await findPlugin(plugin.type, folders)
 }
 
 /** The executable of a plugin type. Throws CniError that names the folders searched. */

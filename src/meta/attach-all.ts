@@ -65,11 +65,11 @@ async function attachOne(
 }
 
 function buildRequest(selected: SelectedAttachment, sandbox: Sandbox): AttachRequest {
-  const { driver, ifName, networkName, configList, isDefault, nad, requested } = selected
+  const { driver, ifName, networkName, configList, isDefault, nad, requested, prevResult } = selected
   try {
     const config = driver.parseConfig(configList)
     const args = { ...sandbox.args, ...selected.args }
-    return { ...sandbox, args, ifName, networkName, configList, config, isDefault, nad, requested }
+    return { ...sandbox, args, ifName, networkName, configList, config, isDefault, nad, requested, prevResult }
   } catch (error) {
     throw nameNetwork(selected, error)
   }

@@ -2,6 +2,7 @@ import { parseConfigList, selectRuntimeConfig } from '../cni/config.ts'
 import { CniError, cniErrorCode } from '../cni/errors.ts'
 import { codeOf } from '../cni/format-error.ts'
 import type { NetworkConfig, NetworkConfigList } from '../cni/request.ts'
+import type { CniResult } from '../cni/result.ts'
 import type { PodResource } from '../kube/resources/core.ts'
 import {
   defaultNetworkAnnotation,
@@ -26,6 +27,8 @@ export interface SelectedAttachment {
   readonly requested: RequestedAttachment
   /** Added to CNI_ARGS. */
   readonly args: Readonly<Record<string, string>>
+  /** Result of an earlier ADD of the same attachment that was never deleted. */
+  readonly prevResult?: CniResult | undefined
 }
 
 /** What a pod's annotations ask for. */

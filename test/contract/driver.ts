@@ -14,7 +14,7 @@ export interface DriverWorld {
   removeNetns(netns: string): Promise<void>
   /** What this network has on the node now: links, addresses taken, rows …, as lines. Two equal lists mean nothing was left behind. */
   inventory(): Promise<readonly string[]>
-  /** Makes the next attach fail after it has had some effect; undefined where that cannot be arranged. */
+  /** Makes the next attach fail after it has had some effect, e.g. by another `configList`; undefined where that cannot be arranged. */
   breakNextAttach?(): Promise<void>
   stop(): Promise<void>
 }
@@ -118,9 +118,9 @@ export function driverContract(name: string, createWorld: () => Promise<DriverWo
 
     test('a failed attach leaves nothing behind', async ({ skip }) => {
       if (world.breakNextAttach === undefined) skip()
+      await world.breakNextAttach?.()
       const request = await requestFor('a')
       const before = await world.inventory()
-      await world.breakNextAttach?.()
       await expect(world.nodeSide.attach(request, patience())).rejects.toThrow()
       expect(await world.inventory()).toEqual(before)
     })

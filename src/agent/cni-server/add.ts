@@ -1,6 +1,7 @@
 import { describeError } from '../../base/errors.ts'
 import { UndoStack } from '../../base/undo.ts'
 import type { CniRequest } from '../../cni/request.ts'
+import type { CniResult } from '../../cni/result.ts'
 import { resultToVersion } from '../../cni/versions.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
 import { type Attached, attachAll } from '../../meta/attach-all.ts'
@@ -8,7 +9,7 @@ import { detachAll } from '../../meta/detach-all.ts'
 import { mergeResults } from '../../meta/merge-results.ts'
 import type { SelectedAttachment } from '../../meta/select-networks.ts'
 import type { PodRef } from '../../networks/driver.ts'
-import type { AttachmentRecord } from '../attachment-record.ts'
+import type { AttachmentRecord, RecordedAttachment } from '../attachment-record.ts'
 import { getPod, readPodRef } from '../pod-lookup.ts'
 import { applyRouting, planRecordedRouting } from '../pod-routing.ts'
 import type { CniContext } from './context.ts'
@@ -22,9 +23,10 @@ export async function add(request: CniRequest, context: CniContext, signal: Abor
   const netns = await getNetns(request)
   const isWholePod = isForWholePod(request)
   const { ref, pod } = await identifyPod(request, context, isWholePod)
-  const attachments = pod === undefined ? [selectAlone(request, context)] : await selectForPod(request, pod, context)
-  const record = intendedRecord({ request, netns, pod: ref, isWholePod, attachments })
-  await settleEarlier(record, context, signal)
+  const selected = pod === undefined ? [selectAlone(request, context)] : await selectForPod(request, pod, context)
+  const record = intendedRecord({ request, netns, pod: ref, isWholePod, attachments: selected })
+  const earlier = await settleEarlier(record, context, signal)
+  const attachments = selected.map((item) => ({ ...item, prevResult: earlier.get(identityOf(item)) }))
   await context.store.write(record)
   try {
     return await attach({ request, record, pod, attachments }, context, signal)
@@ -97,17 +99,29 @@ function asDefault<T extends object>(attachment: T): T & { isDefault: true } {
   return { ...attachment, isDefault: true }
 }
 
-/** Takes back what an earlier ADD of the same container left: all of it if it never ended, else what is no longer asked for. */
-async function settleEarlier(record: AttachmentRecord, context: CniContext, signal: AbortSignal): Promise<void> {
+/**
+ * Takes back what an earlier ADD of the same container left: all of it if it never ended, else what is no longer asked
+ * for. Resolves with the results of what stays.
+ */
+async function settleEarlier(
+  record: AttachmentRecord,
+  context: CniContext,
+  signal: AbortSignal,
+): Promise<Map<string, CniResult | undefined>> {
   const earlier = await context.store.find(record)
-  if (earlier === undefined) return
-  const wanted = new Set(record.attachments.map(identityOf))
-  const attachments = earlier.attachments.filter(
-    (attachment) => earlier.state === 'adding' || !wanted.has(identityOf(attachment)),
-  )
+  if (earlier === undefined) return new Map()
+  const wanted = new Set(record.attachments.map(recordedIdentity))
+  const stays = (attachment: RecordedAttachment): boolean =>
+    earlier.state === 'added' && wanted.has(recordedIdentity(attachment))
+  const attachments = earlier.attachments.filter((attachment) => !stays(attachment))
   await detachAll(detachmentsOf({ ...earlier, attachments }, context.networks), signal)
+  return new Map(earlier.attachments.filter(stays).map((item) => [recordedIdentity(item), item.result]))
 }
 
-function identityOf(attachment: { driver: string; ifName: string; networkName: string }): string {
-  return JSON.stringify([attachment.driver, attachment.ifName, attachment.networkName])
+function recordedIdentity({ driver, ifName, networkName, configList }: RecordedAttachment): string {
+  return JSON.stringify([driver, ifName, networkName, configList])
+}
+
+function identityOf({ driver, ...rest }: SelectedAttachment): string {
+  return recordedIdentity({ ...rest, driver: driver.name })
 }

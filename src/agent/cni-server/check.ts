@@ -1,6 +1,7 @@
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
 import type { CniRequest } from '../../cni/request.ts'
 import { emptyResult } from '../../cni/result.ts'
+import type { RoutingPlan } from '../../meta/plan-routing.ts'
 import type { Problem } from '../../networks/driver.ts'
 import type { AttachmentRecord } from '../attachment-record.ts'
 import { planRecordedRouting, verifyRouting } from '../pod-routing.ts'
@@ -18,18 +19,27 @@ export async function check(request: CniRequest, context: CniContext): Promise<v
     })
   }
   await getNetns(request)
-  const problems = [...(await verifyAttachments(record, context)), ...(await verifyPodRouting(record, context))]
+  const routing = planRecordedRouting(record.isWholePod ? record.attachments : [])
+  const problems = [
+    ...(await verifyAttachments(record, routing, context)),
+    ...(await verifyRouting(context.kernel, record.netns, routing)),
+  ]
   if (problems.length === 0) return
   const text = problems.map(({ what, fix }) => (fix === undefined ? what : `${what} (${fix})`)).join('; ')
   throw new CniError(cniErrorCode.internal, `container ${request.containerId}: ${text}`)
 }
 
-async function verifyAttachments(record: AttachmentRecord, context: CniContext): Promise<Problem[]> {
+/** Networks are asked about what the pod has now that its default route may have moved. */
+async function verifyAttachments(
+  record: AttachmentRecord,
+  routing: RoutingPlan,
+  context: CniContext,
+): Promise<Problem[]> {
   const found = await Promise.all(
-    record.attachments.map(async (attachment) => {
+    record.attachments.map(async (attachment, index) => {
       const { nodeSide } = context.networks.get(attachment.driver)
       const ref = refOf(record, attachment, context.networks)
-      const problems = await nodeSide.verify(ref, attachment.result ?? emptyResult)
+      const problems = await nodeSide.verify(ref, routing.results[index] ?? attachment.result ?? emptyResult)
       return problems.map((problem) => ({
         ...problem,
         what: `network "${ref.networkName}" (${ref.ifName}): ${problem.what}`,
@@ -37,9 +47,4 @@ async function verifyAttachments(record: AttachmentRecord, context: CniContext):
     }),
   )
   return found.flat()
-}
-
-async function verifyPodRouting(record: AttachmentRecord, context: CniContext): Promise<Problem[]> {
-  if (!record.isWholePod) return []
-  return await verifyRouting(context.kernel, record.netns, planRecordedRouting(record.attachments))
 }

@@ -1,6 +1,6 @@
 import { readConfigList } from '../../cni/config.ts'
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
-import { findPlugin } from '../../cni/exec.ts'
+import { requirePlugins } from '../../cni/exec.ts'
 import type { CniRequest, NetworkConfigList } from '../../cni/request.ts'
 import { parseMetaConfig } from '../../meta/net-conf.ts'
 import type { CniContext } from './context.ts'
@@ -19,5 +19,5 @@ async function requireReady(list: NetworkConfigList, context: CniContext): Promi
     throw new CniError(cniErrorCode.pluginNotAvailable, `network "${list.name}" is not ready: ${problems.join('; ')}`)
   }
   if (driver.types.length > 0) return
-  for (const plugin of list.plugins) await findPlugin(plugin.type, context.paths.cniBinFolders)
+  await requirePlugins(list, context.paths.cniBinFolders)
 }

@@ -1,7 +1,7 @@
 import { describeError } from '../../base/errors.ts'
 import { UndoStack } from '../../base/undo.ts'
 import { cniErrorCode } from '../../cni/errors.ts'
-import { addChain, type ChainRequest, checkChain, deleteChain } from '../../cni/exec.ts'
+import { addChain, type ChainRequest, checkChain, deleteChain, requirePlugins } from '../../cni/exec.ts'
 import { codeOf } from '../../cni/format-error.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 import type { CniResult } from '../../cni/result.ts'
@@ -24,16 +24,39 @@ export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
 
 function createNodeSide(deps: NodeDeps): NodeSide<NetworkConfigList> {
   const folders = deps.paths.cniBinFolders
+  const results = new Map<string, CniResult>()
   return {
     start: async () => {},
     stop: async () => {},
-    attach: (request, signal) => attach(request, folders, signal),
-    detach: (ref, signal) => deleteChain(chainRequest(ref, folders, { prevResult: ref.prevResult, signal })),
+    attach: async (request, signal) => {
+      const prevResult = request.prevResult ?? results.get(keyOf(request))
+      const result = await attachOnce({ ...request, prevResult }, folders, signal)
+      results.set(keyOf(request), result)
+      return result
+    },
+    detach: async (ref, signal) => {
+      await deleteChain(chainRequest(ref, folders, { prevResult: ref.prevResult ?? results.get(keyOf(ref)), signal }))
+      results.delete(keyOf(ref))
+    },
     verify: (ref, result) => verify(ref, folders, result),
     // Without a configuration there is nobody to ask; the agent detaches what it has records of.
     collectGarbage: async () => {},
     status: () => ({ isReady: true, problems: [] }),
   }
+}
+
+/** Plugins may refuse an ADD of what is there (CNI spec section 2), so that is asked for by CHECK, and made anew if it is wrong. */
+async function attachOnce(
+  request: AttachRequest<NetworkConfigList>,
+  folders: readonly string[],
+  signal: AbortSignal,
+): Promise<CniResult> {
+  const { prevResult } = request
+  if (prevResult !== undefined) {
+    if ((await verify(request, folders, prevResult)).length === 0) return prevResult
+    await deleteChain(chainRequest(request, folders, { prevResult, signal }))
+  }
+  return await attach(request, folders, signal)
 }
 
 /** A chain that fails half-way is deleted as a whole (CNI spec section 3). */
@@ -43,6 +66,7 @@ async function attach(
   signal: AbortSignal,
 ): Promise<CniResult> {
   signal.throwIfAborted()
+  await requirePlugins(request.config, folders)
   const undo = new UndoStack()
   undo.push('the plugins that ran', () => deleteChain(chainRequest(request, folders)))
   try {
@@ -74,4 +98,8 @@ function chainRequest(
 ): ChainRequest {
   const { config: list, containerId, netns, ifName, args } = ref
   return { list, containerId, netns, ifName, args, folders, ...more }
+}
+
+function keyOf(ref: AttachmentRef<NetworkConfigList>): string {
+  return `${ref.containerId}/${ref.ifName}`
 }
