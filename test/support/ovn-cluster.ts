@@ -8,6 +8,7 @@ import type { Lifecycle } from '../../src/base/lifecycle.ts'
 import { createLog, silentLog } from '../../src/base/log.ts'
 import { waitFor } from '../../src/base/observable.ts'
 import type { CniResult } from '../../src/cni/result.ts'
+import type { Kernel } from '../../src/kernel/kernel.ts'
 import type { Informer } from '../../src/kube/api.ts'
 import { createFakeKube, type FakeKube } from '../../src/kube/fake.ts'
 import { createInformer } from '../../src/kube/informer.ts'
@@ -57,6 +58,7 @@ export interface TestPod {
 /** Controller and agents of the OVN network in this process, over real engines in two hosts' namespaces. */
 export class OvnCluster {
   readonly fabric: TestFabric
+  readonly nodeType = nodeType
   readonly kube: FakeKube = createFakeKube()
   readonly pods: Informer<PodResource> = createInformer(this.kube, podType, { log })
   readonly nodes: Informer<NodeResource> = createInformer(this.kube, nodeType, { log })
@@ -126,7 +128,7 @@ export class OvnCluster {
     this.#controller = undefined
   }
 
-  async startAgent(node: TestNode, changes: Partial<OvnSettings> = {}): Promise<void> {
+  async startAgent(node: TestNode, kernel: Kernel = node.kernel): Promise<void> {
     const { kube, pods, nodes } = this
     const stateFolder = join(node.folder, 'state')
     await mkdir(stateFolder, { recursive: true })
@@ -139,8 +141,8 @@ export class OvnCluster {
       cniBinFolders: [],
     }
     const common = { kube, log, pods, nodes, paths, events: this.#recorder() }
-    const deps = { ...common, nodeName: node.name, kernel: node.kernel }
-    const side = ovnDriver.nodeSide({ ...this.#settings(), ...changes }, deps)
+    const deps = { ...common, nodeName: node.name, kernel }
+    const side = ovnDriver.nodeSide(this.#settings(), deps)
     this.sides.set(node.name, side)
     await side.start(this.#stop.signal)
   }

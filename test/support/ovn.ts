@@ -25,6 +25,9 @@ export interface TestFabric {
   readonly northbound: string
   readonly southbound: string
   spawnIn(netns: string, folder: string, command: readonly string[]): ChildProcess
+  /** Kills ovs-vswitchd. */
+  stopSwitch(node: TestNode): void
+  startSwitch(node: TestNode): Promise<void>
   restartSwitch(node: TestNode): Promise<void>
   close(): Promise<void>
 }
@@ -56,6 +59,13 @@ export async function makeFabric(): Promise<TestFabric> {
   for (const node of nodes) await startSwitch(node, start)
   await startCentral(folder, nodes[0]!, start)
   for (const node of nodes) start('ovn-controller', node.netns, node.folder, ovnController(node))
+  const stopSwitch = (node: TestNode): void => {
+    processes.get(`${node.folder} ovs-vswitchd`)?.kill('SIGKILL')
+  }
+  const launchSwitch = async (node: TestNode): Promise<void> => {
+    await rm(join(node.folder, 'brens3.mgmt'), { force: true })
+    start('ovs-vswitchd', node.netns, node.folder, vswitchd(node))
+  }
   return {
     folder,
     fabric,
@@ -63,10 +73,11 @@ export async function makeFabric(): Promise<TestFabric> {
     northbound: `unix:${folder}/nb.sock`,
     southbound: `tcp:${central}:6642`,
     spawnIn: (netns, runFolder, command) => start(command.join(' '), netns, runFolder, command),
+    stopSwitch,
+    startSwitch: launchSwitch,
     restartSwitch: async (node) => {
-      processes.get(`${node.folder} ovs-vswitchd`)?.kill('SIGKILL')
-      await rm(join(node.folder, 'brens3.mgmt'), { force: true })
-      start('ovs-vswitchd', node.netns, node.folder, vswitchd(node))
+      stopSwitch(node)
+      await launchSwitch(node)
     },
     close: async () => {
       for (const child of processes.values()) child.kill('SIGKILL')

@@ -30,11 +30,14 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
   readonly #context: NodeContext
   readonly #setup: NodeSetup
   readonly #queue: Workqueue
+  /** Ends what is waiting; the database stays connected until what was begun is undone. */
   readonly #stop = new AbortController()
+  readonly #disconnect = new AbortController()
   #subscriptions: Unsubscribe[] = []
   #running: Promise<void> = Promise.resolve()
   #problem: string | undefined
   #seen = ''
+  #isReconciling = false
 
   constructor(settings: OvnSettings, deps: NodeDeps) {
     const log = deps.log.child({ network: 'ovn' })
@@ -46,9 +49,9 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
 
   /** Resolves at once: a node whose Open vSwitch or controller is late still serves its other networks. */
   async start(signal: AbortSignal): Promise<void> {
-    const stop = AbortSignal.any([signal, this.#stop.signal])
-    this.#running = this.#run(stop).catch((error: unknown) => {
-      if (!stop.aborted) this.#context.log.error({ error: describeError(error) }, 'OVN network not served')
+    signal.addEventListener('abort', () => void this.stop(), { once: true, signal: this.#disconnect.signal })
+    this.#running = this.#run().catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) this.#context.log.error({ error: describeError(error) }, 'OVN network not served')
     })
   }
 
@@ -56,6 +59,7 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     this.#stop.abort()
     await this.#queue.stop()
+    this.#disconnect.abort()
     await this.#context.local.client.stop()
     await this.#setup.stop()
     await this.#running
@@ -84,8 +88,8 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
     return { isReady: problems.length === 0, problems }
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    await this.#context.local.start(signal)
+  async #run(): Promise<void> {
+    await this.#context.local.start(this.#disconnect.signal)
     const { local, nodes } = this.#context
     this.#subscriptions = [nodes.onChange(() => this.#changed()), local.client.onChange(() => this.#changed())]
     this.#queue.add('node')
@@ -93,9 +97,8 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
 
   /** Pods come and go in the same tables; only what concerns the node itself starts a round. */
   #changed(): void {
-    const facts = this.#facts()
-    if (facts === this.#seen) return
-    this.#seen = facts
+    if (this.#isReconciling || this.#facts() === this.#seen) return
+    this.#seen = this.#facts()
     this.#queue.add('node')
   }
 
@@ -117,12 +120,20 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
   }
 
   async #reconcile(): Promise<void> {
+    this.#isReconciling = true
+    const before = this.#facts()
     try {
       await this.#setup.ensure(this.#stop.signal)
       this.#problem = undefined
+      this.#seen = before
     } catch (error) {
       this.#problem = describeError(error)
+      // What the round itself changed and took back must not start the next one at once: the queue's back-off does.
+      this.#seen = this.#facts()
       throw error
+    } finally {
+      this.#isReconciling = false
     }
+    this.#changed()
   }
 }

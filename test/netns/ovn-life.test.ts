@@ -1,0 +1,221 @@
+import { execFileSync } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { waitFor } from '../../src/base/observable.ts'
+import type { Kernel, Operation } from '../../src/kernel/kernel.ts'
+import { namespaces, pods as podType } from '../../src/kube/resources/core.ts'
+import { diagnoseBinding } from '../../src/networks/ovn/node/diagnose.ts'
+import { ip, ipJson } from '../support/netns.ts'
+import { canPing, eventually, inPod, OvnCluster, pingFive, type TestPod } from '../support/ovn-cluster.ts'
+
+let cluster: OvnCluster
+
+beforeAll(async () => {
+  cluster = await OvnCluster.make()
+}, 60_000)
+
+afterAll(async () => {
+  await cluster.close()
+}, 60_000)
+
+async function networkOf(netns: string): Promise<string> {
+  const addresses = await ip(netns, '-4', '-o', 'addr', 'show', 'scope', 'global')
+  return `${addresses.replace(/^\d+: /gm, '').replace(/valid_lft.*/g, '')}${await ip(netns, 'route')}`
+}
+
+async function macOf(netns: string, device: string): Promise<unknown> {
+  const [link] = await ipJson(netns, 'link', 'show', device)
+  return link?.address
+}
+
+function putsOnBridge(operation: Operation): boolean {
+  return operation.op === 'ensureAddress' && operation.device === 'brens3'
+}
+
+describe('the takeover of the gateway interface', () => {
+  test('that fails half-way puts everything back', async () => {
+    const node = cluster.node('n1')
+    const before = await networkOf(node.netns)
+    let failures = 0
+    const failing: Kernel = {
+      ...node.kernel,
+      apply: async (netns, operations) => {
+        const at = operations.findIndex(putsOnBridge)
+        await node.kernel.apply(netns, at < 0 ? operations : operations.slice(0, at))
+        if (at < 0) return
+        failures++
+        throw new Error('the kernel refuses')
+      },
+    }
+    await cluster.startAgent(node, failing)
+    await eventually(() => cluster.side('n1').status().problems.includes('the kernel refuses'))
+    await eventually(() => failures >= 2)
+    expect(failures).toBeLessThan(5)
+    await cluster.side('n1').stop()
+    expect(await networkOf(node.netns)).toBe(before)
+    expect(cluster.vsctl('n1', 'list-br')).not.toMatch(/brens3/)
+    expect(await inPod(node, 'nft', 'list', 'ruleset')).not.toMatch(/chain/)
+  }, 40_000)
+
+  test('does nothing without a running switch, and takes its rows back when it is stopped', async () => {
+    const node = cluster.node('n1')
+    const before = await networkOf(node.netns)
+    cluster.fabric.stopSwitch(node)
+    await cluster.startAgent(node)
+    await eventually(() => cluster.vsctl('n1', '--no-wait', 'list-br').includes('brens3'))
+    expect(await networkOf(node.netns)).toBe(before)
+    await cluster.side('n1').stop()
+    expect(cluster.vsctl('n1', '--no-wait', 'list-br')).not.toMatch(/brens3/)
+    await cluster.fabric.startSwitch(node)
+  })
+
+  test('moves address, routes and MAC, and the host is reached as before', async () => {
+    const { netns } = cluster.node('n1')
+    const mac = await macOf(netns, 'ens3')
+    await cluster.startController()
+    for (const node of cluster.fabric.nodes) await cluster.startAgent(node)
+    await cluster.ready()
+    expect(await ip(netns, '-4', 'addr', 'show', 'ens3')).toBe('')
+    expect(await ip(netns, '-4', 'addr', 'show', 'brens3')).toMatch(/192.168.200.11\/24 brd 192.168.200.255/)
+    expect(await ip(netns, 'route')).toMatch(/198.51.100.0\/24 via 192.168.200.1 dev brens3/)
+    expect(await macOf(netns, 'brens3')).toBe(mac)
+    expect(await canPing({ netns: cluster.fabric.fabric }, '192.168.200.11')).toBe(true)
+    expect(await pingFive({ netns: cluster.fabric.fabric }, '192.168.200.11')).toMatch(
+      /5 packets received, 0% packet loss/,
+    )
+    expect(cluster.side('n1').status()).toEqual({ isReady: true, problems: [] })
+  })
+})
+
+let a: TestPod
+let b: TestPod
+
+describe('an agent that was killed', () => {
+  test('finds its node as it was, and loses no packet of running pods', async () => {
+    a = await cluster.runPod('a', 'n1')
+    b = await cluster.runPod('b', 'n2')
+    expect(await canPing(a, b.address)).toBe(true)
+    const { netns } = cluster.node('n1')
+    const before = await networkOf(netns)
+    const probe = inPod(a, 'busybox', 'ping', '-q', '-c', '200', '-i', '0.01', '-w', '10', b.address)
+    await cluster.side('n1').stop()
+    await cluster.startAgent(cluster.node('n1'))
+    await eventually(() => cluster.side('n1').status().isReady)
+    expect(await probe).toMatch(/200 packets received, 0% packet loss/)
+    expect(await networkOf(netns)).toBe(before)
+    expect(await cluster.attach('n1', a.request)).toEqual(a.result)
+  })
+})
+
+describe('a burst of pods', () => {
+  test('is written in few transactions, each pod with its own address', async () => {
+    const names = Array.from({ length: 40 }, (_, n) => `burst-${n}`)
+    const before = transactions()
+    await Promise.all(names.map((name) => cluster.createPod(name, 'n1')))
+    const all = () => (names.every((name) => cluster.annotationOf(name) !== undefined) ? true : undefined)
+    await waitFor(cluster.pods, all, { what: '40 annotations', timeoutMs: 10_000 })
+    const addresses = names.map((name) => JSON.parse(cluster.annotationOf(name) ?? '').default.ip_address)
+    expect(new Set(addresses).size).toBe(40)
+    expect(transactions() - before).toBeLessThanOrEqual(12)
+    await Promise.all(names.map((name) => cluster.deletePod(name)))
+    await eventually(() => !cluster.nbctl('lsp-list', 'n1').includes('burst'))
+    expect(cluster.nbctl('lr-nat-list', 'GR_n1').split('\n').length).toBe(3)
+  })
+})
+
+describe('a pod that has ended', () => {
+  test('gives up port and address at once, and its deletion later takes nothing from others', async () => {
+    const job = await cluster.runPod('job', 'n1')
+    const pod = await cluster.kube.get(podType, 'job', 'default')
+    await cluster.kube.updateStatus(podType, { ...pod, status: { phase: 'Succeeded' } })
+    await cluster.portGone('default_job')
+    const heir = `[{"name": "yusur-ovn", "ips": ["${job.address}/24"]}]`
+    await cluster.createPod('heir', 'n1', heir)
+    const given = () => cluster.annotationOf('heir')
+    await waitFor(cluster.pods, given, { what: 'the address', timeoutMs: 5000 })
+    await cluster.deletePod('job')
+    await cluster.createPod('thief', 'n1', heir)
+    await eventually(() => cluster.events.some((event) => event.includes(`${job.address} is in use by default/heir`)))
+  })
+
+  test('and another of its name on another node gets a port there', async () => {
+    await cluster.runPod('mover', 'n1')
+    await cluster.deletePod('mover')
+    const moved = await cluster.runPod('mover', 'n2')
+    expect(moved.address).toMatch(/^10\.144\.1\./)
+    expect(cluster.nbctl('lsp-list', 'n1')).not.toMatch(/default_mover/)
+    expect(await canPing(a, moved.address)).toBe(true)
+  })
+})
+
+describe('multicast', () => {
+  test('is dropped until the namespace asks for it, and then crosses nodes', async () => {
+    expect(await receives(b, a)).toBe(false)
+    cluster.kube.seed(namespaces, {
+      metadata: { name: 'default', annotations: { 'k8s.ovn.org/multicast-enabled': 'true' } },
+    })
+    await eventually(() => cluster.nbctl('list', 'ACL').includes('k8s.ovn.org/owner-type') || hasAddressSet())
+    cluster.nbctl('--wait=hv', 'sync')
+    expect(await receives(b, a)).toBe(true)
+  }, 30_000)
+
+  test('reaches a pod that came later', async () => {
+    const late = await cluster.runPod('late', 'n2')
+    cluster.nbctl('--wait=hv', 'sync')
+    expect(await receives(late, a)).toBe(true)
+  })
+})
+
+describe('a port that is late', () => {
+  test('is explained by what the southbound database has', async () => {
+    const southbound = `unix:${cluster.fabric.folder}/sb.sock`
+    const systemId = cluster.vsctl('n1', 'get', 'Open_vSwitch', '.', 'external_ids:system-id').replaceAll('"', '')
+    const explain = (logicalPort: string) => diagnoseBinding({ southbound, logicalPort, systemId })
+    expect(await explain('default_nobody')).toMatch(/has no logical port default_nobody/)
+    await eventually(async () => /is not bound/.test(await explain('default_heir')))
+    expect(await explain('default_b')).toMatch(/is bound to another chassis/)
+    expect(await explain('default_a')).toMatch(/its flows are not installed/)
+    expect(await diagnoseBinding({ southbound: 'tcp:192.0.2.1:1', logicalPort: 'x', systemId })).toMatch(
+      /cannot say why/,
+    )
+  })
+})
+
+describe('a node that is removed', () => {
+  test('takes its rows with it', async () => {
+    await cluster.side('n2').stop()
+    for (const name of ['b', 'mover', 'late']) await cluster.deletePod(name)
+    await cluster.kube.delete(cluster.nodeType, 'n2')
+    await eventually(() => !/n2/.test(cluster.nbctl('show') + cluster.nbctl('list', 'Static_MAC_Binding')))
+    expect(cluster.nbctl('lr-route-list', 'ovn_cluster_router')).not.toMatch(/10.144.1.0/)
+    expect(await canPing(a, '203.0.113.1')).toBe(true)
+  })
+})
+
+/** Whether a datagram to a multicast group arrives; the receiver joins first. */
+async function receives(receiver: TestPod, sender: TestPod): Promise<boolean> {
+  const listen = `
+    const s = require('dgram').createSocket('udp4')
+    s.bind(5000, () => { s.addMembership('239.1.1.1', '${receiver.address}') })
+    s.on('message', () => { console.log('heard'); process.exit() })
+    setTimeout(() => process.exit(), 3000)`
+  const send = `
+    const s = require('dgram').createSocket('udp4')
+    s.bind(0, () => { s.setMulticastInterface('${sender.address}'); s.setMulticastTTL(8)
+      const timer = setInterval(() => s.send('x', 5000, '239.1.1.1'), 100)
+      setTimeout(() => { clearInterval(timer); s.close() }, 2500) })`
+  const [heard] = await Promise.all([
+    inPod(receiver, process.execPath, '-e', listen),
+    inPod(sender, process.execPath, '-e', send),
+  ])
+  return heard.includes('heard')
+}
+
+function hasAddressSet(): boolean {
+  return cluster.nbctl('list', 'Address_Set').includes('Namespace:default')
+}
+
+/** How many transactions the northbound database has logged. */
+function transactions(): number {
+  const log = execFileSync('ovsdb-tool', ['show-log', `${cluster.fabric.folder}/nb.db`], { encoding: 'utf8' })
+  return log.split('\n').filter((line) => line.startsWith('record ')).length
+}
