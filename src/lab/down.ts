@@ -1,4 +1,5 @@
 import { readdir, realpath, rm, rmdir } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { withDeadline } from '../base/clock.ts'
 import { ignoreCodes } from '../base/errors.ts'
 import { connectControl } from './control-socket.ts'
@@ -36,7 +37,7 @@ export async function removeState(state: StateFolder, options: { keep?: readonly
     await rm(path, { recursive: true, force: true })
   }
   const after = await entriesOf(state.folder)
-  if (keep.length === 0 && after.length === 0) await rmdir(state.folder).catch((error) => ignoreCodes(error, 'ENOENT'))
+  if (keep.length === 0 && after.length === 0) await removeFolders(state.folder)
   return after.length < before.size
 }
 
@@ -57,6 +58,13 @@ async function stopSupervisor(state: StateFolder, onStatus: (status: LabStatus) 
     if (supervisor !== undefined) await signalProcess(supervisor, 'SIGKILL')
   }
   return true
+}
+
+/** The lab's folder, and `.twinlane` above it, when they are empty. */
+async function removeFolders(folder: string): Promise<void> {
+  const parent = dirname(folder)
+  const folders = basename(parent) === '.twinlane' ? [folder, parent] : [folder]
+  for (const path of folders) await rmdir(path).catch((error) => ignoreCodes(error, 'ENOENT', 'ENOTEMPTY'))
 }
 
 async function entriesOf(folder: string): Promise<string[]> {
