@@ -48,7 +48,7 @@ async function createSandbox(deps: PodDeps, pod: PodResource, state: PodState): 
 }
 
 function postponeSandbox(deps: PodDeps, state: PodState, error: string): void {
-  const pauseMs = backoffMs(state.sandboxFailures++, 1000, 30_000)
+  const pauseMs = backoffMs(state.sandboxFailures++, 250, 30_000)
   state.sandboxRetryAtMs = Date.now() + pauseMs
   deps.log.warn({ pod: state.uid, error, pauseMs }, 'no sandbox, will try again')
   deps.wake(state.uid, state.sandboxRetryAtMs)
