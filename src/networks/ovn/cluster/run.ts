@@ -33,6 +33,7 @@ class ClusterSide implements Lifecycle {
   readonly #namespaces
   readonly #nads
   readonly #subscriptions: Unsubscribe[] = []
+  readonly #stop = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #hasPods = false
 
@@ -52,9 +53,10 @@ class ClusterSide implements Lifecycle {
   /** Resolves when the API's objects are known; the database may come later. */
   async start(signal: AbortSignal): Promise<void> {
     const informers = [this.#services, this.#slices, this.#namespaces, this.#nads]
-    await Promise.all(informers.map((informer) => informer.start(signal)))
-    this.#running = this.#run(signal).catch((error: unknown) => {
-      if (!signal.aborted) this.#context.log.error({ error: describeError(error) }, 'OVN network not served')
+    const stop = AbortSignal.any([signal, this.#stop.signal])
+    await Promise.all(informers.map((informer) => informer.start(stop)))
+    this.#running = this.#run(stop).catch((error: unknown) => {
+      if (!stop.aborted) this.#context.log.error({ error: describeError(error) }, 'OVN network not served')
     })
   }
 
@@ -62,6 +64,7 @@ class ClusterSide implements Lifecycle {
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     await this.#queue.stop()
     await this.#ports.stop()
+    this.#stop.abort()
     await this.#context.northbound.client.stop()
     await this.#running
   }
