@@ -38,7 +38,7 @@ class ClusterSide implements Lifecycle {
   #hasPods = false
 
   constructor(settings: OvnSettings, deps: ClusterDeps) {
-    const log = deps.log.child({ network: 'ovn' })
+    const { log } = deps
     this.#deps = deps
     this.#services = createInformer(deps.kube, services, { log })
     this.#slices = createInformer(deps.kube, endpointSlices, { log })

@@ -34,7 +34,8 @@ export async function attachPod(
   try {
     await plumb(context, pod, undo)
     undo.push('the port', () => removePodPorts(context.local, [pod.hostName]))
-    await ensurePodPort(context.local, request, pod, signal)
+    // OVN needs its time; the pod's end is set up meanwhile.
+    await all([ensurePodPort(context.local, request, pod, signal), setUp(context, pod)])
     await installed(context, request, { pod, endAt, signal })
   } catch (error) {
     throw await undo.unwind(error)
@@ -75,13 +76,22 @@ function bridgeReady({ local }: NodeContext, wait: Wait): Promise<true> {
 }
 
 async function plumb({ kernel, local }: NodeContext, pod: PodInterface, undo: UndoStack): Promise<void> {
-  const isUserspace = local.datapathType === 'netdev'
   undo.push('the veth', () => kernel.apply(undefined, [{ op: 'deleteLink', name: pod.hostName }]))
+  if (local.datapathType === 'netdev') undo.push('the fence', () => openFence(kernel, pod.hostName))
   await kernel.apply(undefined, hostOperations(pod))
-  await kernel.apply(pod.netns, podOperations(pod, { isUserspace }))
-  if (!isUserspace) return
-  undo.push('the fence', () => openFence(kernel, pod.hostName))
-  await closeFence(kernel, pod.hostName)
+}
+
+async function setUp({ kernel, local }: NodeContext, pod: PodInterface): Promise<void> {
+  const isUserspace = local.datapathType === 'netdev'
+  await all([
+    kernel.apply(pod.netns, podOperations(pod, { isUserspace })),
+    ...(isUserspace ? [closeFence(kernel, pod.hostName)] : []),
+  ])
+}
+
+/** Waits for every task before it fails, so that nothing goes on while the undo runs. */
+async function all(tasks: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(tasks)) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 async function installed(

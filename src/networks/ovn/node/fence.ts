@@ -7,16 +7,8 @@ import { fenceTable } from './numbers.ts'
  */
 export function closeFence(kernel: Kernel, device: string): Promise<void> {
   const chain = `${fenceTable} ${chainOf(device)}`
-  return kernel.nft(
-    undefined,
-    [
-      `add table ${fenceTable}`,
-      // A chain that outlived its device would stay bound to nothing.
-      `add chain ${chain}`,
-      `delete chain ${chain}`,
-      `add chain ${chain} { type filter hook ingress device "${device}" priority -500; policy drop; }`,
-    ].join('\n'),
-  )
+  const hook = `type filter hook ingress device "${device}" priority -500; policy drop;`
+  return kernel.nft(undefined, `add table ${fenceTable}\nadd chain ${chain} { ${hook} }`)
 }
 
 export function openFence(kernel: Kernel, device: string): Promise<void> {

@@ -71,6 +71,8 @@ export function podOperations(pod: PodInterface, options: { isUserspace: boolean
   const broadcast = broadcastOf(cidrOf(address, prefixLength))
   const device = pod.ifName
   return [
+    // The network is IPv4: a link-local address would only send what port security drops.
+    { op: 'sysctl', key: `net/ipv6/conf/${device}/disable_ipv6`, value: '1', optional: true },
     ...(options.isUserspace ? [{ op: 'checksumOffload', device, isOn: false } as const] : []),
     { op: 'ensureAddress', device, address: pod.address, ...(broadcast === undefined ? {} : { broadcast }) },
     { op: 'setLink', name: device, isUp: true },

@@ -40,7 +40,7 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
   #isReconciling = false
 
   constructor(settings: OvnSettings, deps: NodeDeps) {
-    const log = deps.log.child({ network: 'ovn' })
+    const { log } = deps
     const local = new LocalSwitch({ socket: deps.paths.ovsdbSocket, datapathType: settings.datapathType, log })
     this.#context = { ...deps, log, settings, local }
     this.#setup = new NodeSetup(this.#context, () => this.#queue.add('node'))
