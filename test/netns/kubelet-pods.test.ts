@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { pods } from '../../src/kube/resources/core.ts'
+import { type PodResource, pods } from '../../src/kube/resources/core.ts'
 import { KubeletBed } from '../support/kubelet.ts'
 
 describe('a pod on the kubelet stand-in', () => {
@@ -153,7 +153,7 @@ describe('a pod on the kubelet stand-in', () => {
     await bed.createPod('probed', {
       terminationGracePeriodSeconds: 1,
       containers: [
-        bed.shell('trap "exit 0" TERM; sleep 1; touch /tmp/ready; sleep 1000 & wait', {
+        bed.shell('trap "exit 0" TERM; sleep 1; touch /tmp/ready; sleep 2; touch /tmp/dead; sleep 1000 & wait', {
           readinessProbe: { exec: { command: ['test', '-e', '/tmp/ready'] }, periodSeconds: 1 },
           livenessProbe: { exec: { command: ['test', '!', '-e', '/tmp/dead'] }, periodSeconds: 1, failureThreshold: 1 },
         }),
@@ -163,5 +163,8 @@ describe('a pod on the kubelet stand-in', () => {
     expect(first.status?.containerStatuses?.[0]?.ready).toBe(false)
     await bed.waitForPod('probed', (pod) => pod.status?.containerStatuses?.[0]?.ready || undefined, 'ready')
     await bed.waitForEvent('Unhealthy', 'Readiness probe failed')
+    await bed.waitForEvent('Killing', 'Container main failed liveness probe, will be restarted')
+    const restarts = (pod: PodResource): number => pod.status?.containerStatuses?.[0]?.restartCount ?? 0
+    await bed.waitForPod('probed', (pod) => restarts(pod) >= 1 || undefined, 'a restart')
   })
 })
