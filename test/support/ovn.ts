@@ -40,7 +40,8 @@ export async function makeFabric(): Promise<TestFabric> {
   const processes = new Map<string, ChildProcess>()
   const fabric = await makeNetns()
   const start = (name: string, netns: string, runFolder: string, command: readonly string[]): ChildProcess => {
-    const child = spawn('nsenter', [`--net=${netns}`, ...command], {
+    // Engines end with this process, however it ends.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'nsenter', `--net=${netns}`, ...command], {
       stdio: ['ignore', 'ignore', 'ignore'],
       env: {
         ...process.env,
