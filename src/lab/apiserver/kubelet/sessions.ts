@@ -18,8 +18,12 @@ export async function openSession(api: Api, request: IncomingMessage, socket: Du
   try {
     userOf(request)
     const url = new URL(request.url ?? '/', 'https://localhost')
-    const { target, action } = sessionOf(api, request, url)
+    const { target, action } = sessionOf(api, url)
     const kubelet = await dial(target)
+    if (!isWebSocket(request)) {
+      kubelet.destroy()
+      throw badRequest(`${action} needs WebSocket: use kubectl 1.30 or later (SPDY is not supported)`)
+    }
     const path = `/${action}/${target.namespace}/${target.pod}/${target.container}${url.search}`
     kubelet.write(renderHandshake(request, path, target.node))
     kubelet.write(head)
@@ -36,11 +40,7 @@ export function portForwardRefusal(): StatusError {
   return new StatusError(501, 'NotImplemented', message)
 }
 
-function sessionOf(
-  api: Api,
-  request: IncomingMessage,
-  url: URL,
-): { target: ContainerTarget; action: 'exec' | 'attach' } {
+function sessionOf(api: Api, url: URL): { target: ContainerTarget; action: 'exec' | 'attach' } {
   const path = parseResourcePath(url.pathname)
   const isPod = path?.group === '' && path.version === 'v1' && path.plural === 'pods'
   if (!isPod || path.name === undefined || path.namespace === undefined) throw noSuchPath()
@@ -51,10 +51,12 @@ function sessionOf(
   if (target.isRunning === false) {
     throw badRequest(`container ${target.container} of pod ${pod} is not running: cannot ${action}`)
   }
-  if ((request.headers.upgrade ?? '').toLowerCase() !== 'websocket') {
-    throw badRequest(`${action} needs WebSocket: use kubectl 1.30 or later (SPDY is not supported)`)
-  }
   return { target, action }
+}
+
+/** kubectl tries SPDY after every refusal of WebSocket and shows what that says: the true reason comes first then too. */
+function isWebSocket(request: IncomingMessage): boolean {
+  return (request.headers.upgrade ?? '').toLowerCase() === 'websocket'
 }
 
 function dial({ socketPath, node }: ContainerTarget): Promise<Socket> {
