@@ -23,6 +23,8 @@ const fabricNetwork = z.strictObject({
 const node = z.strictObject({
   name: dnsName,
   labels: z.record(z.string(), z.string()).default({}),
+  /** Annotations of the Node object from its first moment, e.g. `k8s.ovn.org/node-subnets` to fix its OVN subnet. */
+  annotations: z.record(z.string(), z.string()).default({}),
   /** Address of each interface; the prefix length is that of its fabric network. */
   addresses: z.record(z.string(), address),
 })

@@ -101,5 +101,6 @@ function kubeletConfig(config: LabConfig, node: LabNode): object {
     nodeIp: managementAddress(config, node),
     socket: nodeFiles.kubeletSocket,
     labels: { ...roles, ...node.labels },
+    annotations: node.annotations,
   }
 }

@@ -77,7 +77,7 @@ describe("the article's pod busybox3", () => {
 
   it('has a Warning event for the comments in its annotation, naming the line', async () => {
     const events = await eventsOf(lab, 'busybox3')
-    expect(events).toContainEqual(expect.stringMatching(/^Warning \S+ .*line 2.*reject/s))
+    expect(events).toContainEqual(expect.stringMatching(/^Warning \S+ .*line 1.*reject/s))
   })
 
   it('has the address of eth0 as its pod IP', async () => {

@@ -39,7 +39,7 @@ describe('traffic', () => {
   }
 
   async function expectDownload(pod: string, target: string, port = 8080): Promise<void> {
-    const size = await inPod(pod, 'sh', '-c', `wget -T 10 -q -O - http://${target}:${port}/blob | wc -c`)
+    const size = await inPod(pod, 'sh', '-c', `timeout 15 wget -q -O - http://${target}:${port}/blob | wc -c`)
     expect(size.trim()).toBe('1000000')
   }
 

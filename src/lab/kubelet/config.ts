@@ -27,6 +27,8 @@ const kubeletConfig = z.strictObject({
   clusterDns: z.array(z.string()).default([]),
   clusterDomain: z.string().default('cluster.local'),
   labels: z.record(z.string(), z.string()).default({}),
+  /** Annotations that the Node object is created with; later they belong to whoever writes them. */
+  annotations: z.record(z.string(), z.string()).default({}),
   taints: z.array(taint).default([]),
   heartbeatSeconds: z.number().positive().default(30),
   /** First and longest pause before a crashed container starts again. */

@@ -23,7 +23,7 @@ export function buildNode(facts: NodeFacts): NodeResource {
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name: config.nodeName, labels: nodeLabels(config) },
+    metadata: { name: config.nodeName, labels: nodeLabels(config), annotations: config.annotations },
     spec,
     status: buildNodeStatus(facts, undefined),
   }
