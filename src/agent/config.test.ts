@@ -1,0 +1,39 @@
+import { hostname } from 'node:os'
+import { expect, test } from 'vitest'
+import { parseControllerConfig } from '../controller/config.ts'
+import { loadAgentConfig, parseAgentConfig } from './config.ts'
+
+const text = `
+nodeName: work01
+kubeconfig: /etc/kubernetes/twinlane.kubeconfig
+networks:
+  routed: { blockSize: 24 }
+`
+
+test('the file is read, with the host name and level info as defaults', () => {
+  expect(parseAgentConfig(text)).toEqual({
+    nodeName: 'work01',
+    kubeconfig: '/etc/kubernetes/twinlane.kubeconfig',
+    logLevel: 'info',
+    networks: { routed: { blockSize: 24 } },
+  })
+  expect(parseAgentConfig('kubeconfig: /x').nodeName).toBe(hostname())
+})
+
+test.each([
+  ['nodeName: x', 'kubeconfig: '],
+  [`${text}logLevel: loud`, 'logLevel: '],
+  [`${text}colour: red`, '"colour"'],
+  ['', 'configuration: '],
+])('%j is refused, naming the field', (bad, field) => {
+  expect(() => parseAgentConfig(bad)).toThrow(field)
+  expect(() => parseControllerConfig(bad)).toThrow(field)
+})
+
+test('the controller reads the same file', () => {
+  expect(parseControllerConfig(text).networks).toEqual({ routed: { blockSize: 24 } })
+})
+
+test('a file that is not there is named', async () => {
+  await expect(loadAgentConfig('/nowhere/config.yaml')).rejects.toThrow('/nowhere/config.yaml')
+})
