@@ -48,7 +48,13 @@ export function normalizeRoute(route: Route): Route {
 
 /** Whether two routes are the same once defaults are filled in: what a reconciler compares desired and actual with. */
 export function isSameRoute(one: Route, other: Route): boolean {
-  return JSON.stringify(normalizeRoute(one)) === JSON.stringify(normalizeRoute(other))
+  return comparable(one) === comparable(other)
+}
+
+/** The kernel keeps next hops in an order of its own. */
+function comparable(route: Route): string {
+  const { nextHops, ...rest } = normalizeRoute(route)
+  return JSON.stringify([rest, nextHops?.map((hop) => JSON.stringify(hop)).sort()])
 }
 
 /** What identifies a route in the kernel: another one with the same key would replace it. */

@@ -44,8 +44,8 @@ export class WatchClient {
     id: number,
     options: { open: () => Promise<WatchSource>; onEvent: (event: KernelEvent) => void; onResync: () => void },
   ): Promise<void> {
-    this.#running()
     const source = await options.open()
+    this.#running()
     this.#watches.set(id, { onEvent: options.onEvent, onResync: options.onResync, removed: defer() })
     await this.#tell({ kind: 'add', id, ...source })
   }

@@ -113,7 +113,7 @@ export function decodeMessages(datagram: Buffer): Message[] {
 
 /** Reads an NLMSG_ERROR message (errno 0 is the acknowledgement), or the status that ends a dump. */
 export function decodeAck(message: Message): Ack {
-  const errno = message.body.length >= 4 ? -message.body.readInt32LE(0) : 0
+  const errno = message.body.length >= 4 ? Math.abs(message.body.readInt32LE(0)) : 0
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno, text: '' }
   const found = decodeAttributes(message.body.subarray(ackAttributesOffset(message))).get(NLMSGERR_ATTR_MSG)
   return { errno, text: found === undefined ? '' : readCString(found) }
