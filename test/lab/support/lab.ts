@@ -56,7 +56,7 @@ afterAll(async () => {
 export async function useLab(options: LabOptions = {}): Promise<Lab> {
   const folder = options.fresh === true ? temporaryLabFolder() : inject('sharedLab')
   const file = join(folder, 'wanted.yaml')
-  writeFileSync(file, stringify({ ...articleLab, ...options.config }))
+  writeFileSync(file, stringify(layOver(articleLab, options.config ?? {})))
   await twinlane(['lab', 'up', '--state', folder, '-f', file])
   const kubeconfig = stateFolder(folder).kubeconfig
   const kube = createKubeClient(await loadKubeConfig(kubeconfig))
@@ -71,6 +71,20 @@ export async function useLab(options: LabOptions = {}): Promise<Lab> {
     json: async (args) => JSON.parse((await cli(args)).stdout),
     status: () => statusOf(folder),
   }
+}
+
+/** Values of `over` replace those of `base`, objects are merged key by key. */
+function layOver(base: object, over: object): object {
+  const merged: Record<string, unknown> = { ...base }
+  for (const [key, value] of Object.entries(over)) {
+    const before = merged[key]
+    merged[key] = isPlainObject(before) && isPlainObject(value) ? layOver(before, value) : value
+  }
+  return merged
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Any command line of `twinlane`, as a user runs it. */
