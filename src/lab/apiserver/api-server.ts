@@ -11,6 +11,7 @@ import { Resources } from './resources/resources.ts'
 import { route } from './router.ts'
 import { closeServer, createApiServer, type Listener, listen } from './server.ts'
 import { Store } from './storage/store.ts'
+import { expireEvents } from './verbs/expire-events.ts'
 import { resumeRemovals } from './verbs/remove.ts'
 
 export interface ApiServerOptions {
@@ -45,6 +46,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   resumeRemovals(api)
   await store.durable()
   const stopping = new AbortController()
+  expireEvents(store, log, stopping.signal)
   const servers = options.listeners.map(() => createFor(api, options, stopping.signal))
   const ports = await Promise.all(
     options.listeners.map((listener, index) => listen(servers[index] as Server, listener)),

@@ -1,5 +1,7 @@
 import { isObject, listAt, objectAt, textAt } from '../json.ts'
 import { type ApiObject, timestamp } from '../object.ts'
+import { objectSchemaOf } from '../schema/structural.ts'
+import { findSchemaFault } from '../schema/validator.ts'
 import { type Cause, invalidValue, notSupported, required } from '../status.ts'
 import type { Rules } from './rules.ts'
 
@@ -110,9 +112,11 @@ function checkVersions(object: ApiObject): Cause[] {
 function checkVersion(version: Record<string, unknown>, field: string): Cause[] {
   const schema = objectAt(version, 'schema').openAPIV3Schema
   if (!isObject(schema)) return [required(`${field}.schema.openAPIV3Schema`, 'schemas are required')]
-  return schema.type === 'object'
-    ? []
-    : [invalidValue(`${field}.schema.openAPIV3Schema.type`, schema.type ?? '', 'must be object at the root')]
+  if (schema.type !== 'object') {
+    return [invalidValue(`${field}.schema.openAPIV3Schema.type`, schema.type ?? '', 'must be object at the root')]
+  }
+  const fault = findSchemaFault(objectSchemaOf(version, { group: '', version: '', kind: '' }).schema)
+  return fault === undefined ? [] : [invalidValue(`${field}.schema.openAPIV3Schema`, 'schema', fault)]
 }
 
 function checkUnchanged(object: ApiObject, before: ApiObject): Cause[] {

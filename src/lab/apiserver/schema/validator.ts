@@ -17,10 +17,42 @@ export function createValidator(schema: Schema): Validator {
   }
 }
 
+/** Why a schema cannot be used, such as a pattern that is no regular expression; undefined when it can. */
+export function findSchemaFault(schema: Schema): string | undefined {
+  try {
+    compile(schema)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** By the text of the schema: a definition that changes only in its status is not compiled again. */
+const compiledSchemas = new Map<string, ValidateFunction>()
+const maxCompiledSchemas = 500
+let sharedAjv: Ajv | undefined
+
 function compile(schema: Schema): ValidateFunction {
+  const jsonSchema = toJsonSchema(schema as JsonObject)
+  const key = JSON.stringify(jsonSchema)
+  const known = compiledSchemas.get(key)
+  if (known !== undefined) return known
+  sharedAjv ??= createAjv()
+  const compiled = sharedAjv.compile(jsonSchema)
+  if (compiledSchemas.size >= maxCompiledSchemas) forgetSchemas()
+  compiledSchemas.set(key, compiled)
+  return compiled
+}
+
+function createAjv(): Ajv {
   const ajv = new Ajv({ strict: false, allErrors: true, logger: false, validateFormats: true })
   ajvFormats.default(ajv)
-  return ajv.compile(toJsonSchema(schema as JsonObject))
+  return ajv
+}
+
+function forgetSchemas(): void {
+  compiledSchemas.clear()
+  sharedAjv = undefined
 }
 
 const schemaLists = ['allOf', 'anyOf', 'oneOf']
