@@ -26,6 +26,7 @@ export function sendJson(
 /** Sends any error as a Status; what is not a StatusError is an internal error. */
 export function sendError(response: ServerResponse, error: unknown): void {
   const status = statusOf(error)
+  if (status.code === 413 && !response.headersSent) response.setHeader('connection', 'close')
   sendJson(response, status.code, JSON.stringify(status.toStatus()))
 }
 
