@@ -93,7 +93,7 @@ function nodeInfo(facts: NodeFacts): NodeStatus['nodeInfo'] {
   return {
     architecture: goArch(),
     bootID: facts.bootId,
-    containerRuntimeVersion: 'cri-o://crun',
+    containerRuntimeVersion: 'crun://lab',
     kernelVersion: release(),
     kubeProxyVersion: '',
     kubeletVersion: facts.version,

@@ -76,7 +76,7 @@ function containerStatus(container: Container, input: StatusInput, isInit: boole
     restartCount: current?.attempt ?? 0,
     image: container.image ?? '',
     imageID: current === undefined || image === undefined ? '' : `${image.repository}@${image.digest}`,
-    ...(current === undefined ? {} : { containerID: `cri-o://${current.id}` }),
+    ...(current === undefined ? {} : { containerID: `crun://${current.id}` }),
     started: isStarted,
   }
 }
@@ -100,7 +100,7 @@ function terminatedState(container: ContainerRecord): NonNullable<ContainerState
     ...(container.message === undefined ? {} : { message: container.message }),
     startedAt: timeOf(container.startedAtMs),
     finishedAt: timeOf(container.finishedAtMs),
-    containerID: `cri-o://${container.id}`,
+    containerID: `crun://${container.id}`,
   }
 }
 
