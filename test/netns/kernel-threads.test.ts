@@ -79,10 +79,13 @@ describe('the worker threads', () => {
   })
 
   it('read a sysctl of the namespace, not of the process', async () => {
-    await kernel.apply(netns, [{ op: 'sysctl', key: 'net/ipv4/ip_forward', value: '1' }])
-    expect(await kernel.readSysctl(netns, 'net/ipv4/ip_forward')).toBe('1')
-    expect((await exec('nsenter', [`--net=${netns}`, 'cat', '/proc/sys/net/ipv4/ip_forward'])).stdout).toBe('1\n')
-    expect(await kernel.readSysctl(undefined, 'net/ipv4/ip_forward')).toBe('0')
+    const key = 'net/ipv4/ip_forward'
+    const own = await kernel.readSysctl(undefined, key)
+    const other = own === '1' ? '0' : '1'
+    await kernel.apply(netns, [{ op: 'sysctl', key, value: other }])
+    expect(await kernel.readSysctl(netns, key)).toBe(other)
+    expect((await exec('nsenter', [`--net=${netns}`, 'cat', `/proc/sys/${key}`])).stdout).toBe(`${other}\n`)
+    expect(await kernel.readSysctl(undefined, key)).toBe(own)
   })
 
   it('open a listening socket inside a namespace that serves this process', async () => {
