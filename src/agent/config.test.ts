@@ -23,7 +23,7 @@ test('the file is read, with the host name and level info as defaults', () => {
 test.each([
   ['nodeName: x', 'kubeconfig: '],
   [`${text}logLevel: loud`, 'logLevel: '],
-  [`${text}colour: red`, '"colour"'],
+  [`${text}colour: red`, 'colour: unknown field'],
   ['', 'configuration: '],
 ])('%j is refused, naming the field', (bad, field) => {
   expect(() => parseAgentConfig(bad)).toThrow(field)

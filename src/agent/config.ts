@@ -13,6 +13,8 @@ export interface AgentConfig {
   readonly networks: Readonly<Record<string, unknown>>
 }
 
+import { parseSchema } from '../base/parse-schema.ts'
+
 const schema = z.strictObject({
   nodeName: z.string().min(1).optional(),
   kubeconfig: z.string().min(1),
@@ -31,8 +33,6 @@ export async function loadAgentConfig(path: string): Promise<AgentConfig> {
 
 /** Throws ConfigError naming the field. */
 export function parseAgentConfig(text: string): AgentConfig {
-  const parsed = schema.safeParse(parse(text))
-  if (parsed.success) return { ...parsed.data, nodeName: parsed.data.nodeName ?? hostname() }
-  const [first] = parsed.error.issues
-  throw new ConfigError(first?.path.join('.') || 'configuration', first?.message ?? 'cannot be used')
+  const config = parseSchema(schema, parse(text))
+  return { ...config, nodeName: config.nodeName ?? hostname() }
 }

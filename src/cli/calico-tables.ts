@@ -15,7 +15,7 @@ export interface TableFacts {
   readonly clusterAsNumber?: number | undefined
 }
 
-/** The columns that calicoctl prints for a kind (calico.md 1.5.4). */
+/** The columns that calicoctl prints for a kind. */
 export interface CalicoTable {
   headings(isWide: boolean): string[]
   row(object: KubeObject, isWide: boolean, facts: TableFacts): string[]

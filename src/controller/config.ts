@@ -11,6 +11,8 @@ export interface ControllerConfig {
   readonly networks: Readonly<Record<string, unknown>>
 }
 
+import { parseSchema } from '../base/parse-schema.ts'
+
 const schema = z.strictObject({
   // The agent's; the file is the same.
   nodeName: z.string().optional(),
@@ -33,8 +35,5 @@ export async function loadControllerConfig(path: string): Promise<ControllerConf
 
 /** Throws ConfigError naming the field. */
 export function parseControllerConfig(text: string): ControllerConfig {
-  const parsed = schema.safeParse(parse(text))
-  if (parsed.success) return parsed.data
-  const [first] = parsed.error.issues
-  throw new ConfigError(first?.path.join('.') || 'configuration', first?.message ?? 'cannot be used')
+  return parseSchema(schema, parse(text))
 }

@@ -2,6 +2,7 @@ import { parse as parseYaml, YAMLParseError } from 'yaml'
 import { z } from 'zod'
 import { ConfigError } from '../base/errors.ts'
 import { isAddress, parseCidr } from '../base/ip.ts'
+import { parseSchema } from '../base/parse-schema.ts'
 import { checkConfig } from './config-checks.ts'
 
 const address = z.string().refine(isAddress, { error: (issue) => `"${String(issue.input)}" is not an IP address` })
@@ -84,10 +85,9 @@ export function parseLabFile(text: string, file: string): LabConfig {
 
 /** Checks an already parsed lab description. Throws ConfigError. */
 export function parseLabConfig(raw: unknown): LabConfig {
-  const parsed = labSchema.safeParse(raw)
-  if (!parsed.success) throw configErrorOf(parsed.error)
-  checkConfig(parsed.data)
-  return parsed.data
+  const config = parseSchema(labSchema, raw, { whole: 'lab.yaml' })
+  checkConfig(config)
+  return config
 }
 
 /** The node that runs the control plane. */
@@ -115,21 +115,4 @@ function isStrictCidr(text: string): boolean {
   } catch {
     return false
   }
-}
-
-function configErrorOf(error: z.ZodError): ConfigError {
-  const issue = error.issues[0]
-  if (issue === undefined) return new ConfigError('lab.yaml', error.message)
-  if (issue.code !== 'unrecognized_keys') {
-    return new ConfigError(fieldOf(issue.path) || 'lab.yaml', issue.message)
-  }
-  const field = fieldOf([...issue.path, issue.keys[0] ?? ''])
-  return new ConfigError(field, 'unknown field', { fix: `Remove ${field}, or correct its spelling.` })
-}
-
-function fieldOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, part) => {
-    if (typeof part === 'number') return `${text}[${part}]`
-    return text === '' ? String(part) : `${text}.${String(part)}`
-  }, '')
 }

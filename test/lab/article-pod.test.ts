@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { articleFolder } from './support/article.ts'
+import { eventsOf } from './support/events.ts'
 import { type Lab, useLab } from './support/lab.ts'
 
 /** Issue 2, points 5, 6 and 8: the article's NAD and pod, its addresses and routes, its status and events. */
@@ -105,13 +106,4 @@ async function networkStatus(lab: Lab): Promise<StatusEntry[]> {
     'json',
   ])
   return JSON.parse(pod.metadata.annotations['k8s.v1.cni.cncf.io/network-status'] ?? '[]') as StatusEntry[]
-}
-
-async function eventsOf(lab: Lab, pod: string): Promise<string[]> {
-  const list = await lab.json<{
-    items: { type: string; reason: string; message: string; involvedObject: { name: string } }[]
-  }>(['get', 'events', '-o', 'json'])
-  return list.items
-    .filter((event) => event.involvedObject.name === pod)
-    .map((event) => `${event.type} ${event.reason} ${event.message}`)
 }

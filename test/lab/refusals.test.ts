@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { articleFolder, sleepingPod } from './support/article.ts'
+import { eventsOf } from './support/events.ts'
 import { eventually } from './support/eventually.ts'
 import { type Lab, useLab } from './support/lab.ts'
 
@@ -90,15 +91,6 @@ function nad(name: string, config: string): string {
     metadata: { name, namespace: 'default' },
     spec: { config },
   })
-}
-
-async function eventsOf(lab: Lab, pod: string): Promise<string[]> {
-  const list = await lab.json<{
-    items: { type: string; reason: string; message: string; involvedObject: { name: string } }[]
-  }>(['get', 'events', '-o', 'json'])
-  return list.items
-    .filter((event) => event.involvedObject.name === pod)
-    .map((event) => `${event.type} ${event.reason} ${event.message}`)
 }
 
 /** What a failed attachment could leave on the node and in the databases. */

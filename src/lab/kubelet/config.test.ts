@@ -16,8 +16,8 @@ describe('parseKubeletConfig', () => {
 
   it.each([
     ['nodeIp', { ...least, nodeIp: '300.1.1.1' }],
-    ['kubelet configuration', { ...least, unknown: 1 }],
-    ['taints.0.effect', { ...least, taints: [{ key: 'a', effect: 'Never' }] }],
+    ['unknown', { ...least, unknown: 1 }],
+    ['taints[0].effect', { ...least, taints: [{ key: 'a', effect: 'Never' }] }],
   ])('names the field %s', (field, raw) => {
     expect(() => parseKubeletConfig(raw)).toThrow(field)
   })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ConfigError } from '../../base/errors.ts'
+import { parseSchema } from '../../base/parse-schema.ts'
 
 const taint = z.strictObject({
   key: z.string().min(1),
@@ -44,11 +44,8 @@ export type KubeletConfigInput = z.input<typeof kubeletConfig>
 
 /** Checks a configuration and fills in the defaults. Throws ConfigError that names the field. */
 export function parseKubeletConfig(raw: unknown): KubeletConfig {
-  const parsed = kubeletConfig.safeParse(raw)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const field = issue?.path.join('.') || 'kubelet configuration'
-  throw new ConfigError(field, issue?.message ?? 'is not valid', {
-    fix: 'correct this field in the file that --config names',
+  return parseSchema(kubeletConfig, raw, {
+    whole: 'kubelet configuration',
+    fix: 'Correct this field in the file that --config names.',
   })
 }

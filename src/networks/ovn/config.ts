@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ConfigError } from '../../base/errors.ts'
 import { AddressError, cidrsOverlap, isAddress, parseCidr } from '../../base/ip.ts'
+import { parseSchema } from '../../base/parse-schema.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 import { joinCidr, masqueradeCidr } from './topology/names.ts'
 
@@ -40,7 +41,7 @@ export interface OvnSettings extends Omit<z.infer<typeof settingsSchema>, 'netCi
 
 /** Throws ConfigError naming the field. */
 export function parseOvnSettings(raw: unknown): OvnSettings {
-  const file = parse(settingsSchema, raw ?? {}, 'networks.ovn')
+  const file = parseSchema(settingsSchema, raw ?? {}, { where: 'networks.ovn' })
   const settings = { ...file, ...parseNetCidr(file.netCidr) }
   checkPrefixes(settings)
   if (settings.gatewayMode === 'shared') {
@@ -75,7 +76,7 @@ export type OvnConfig = z.infer<typeof configSchema> & {
 export function parseOvnConfig(list: NetworkConfigList): OvnConfig {
   const [plugin, ...chained] = list.plugins
   if (chained.length > 0) throw new ConfigError('plugins', 'the OVN network cannot be chained with other plugins')
-  const config = parse(configSchema, plugin ?? {}, 'plugins[0]')
+  const config = parseSchema(configSchema, plugin ?? {}, { where: 'plugins[0]' })
   if (config.topology !== undefined) {
     throw new ConfigError('plugins[0].topology', `"${config.topology}" is not supported yet`, {
       fix: 'leave topology out to attach the cluster network of OVN',
@@ -124,12 +125,4 @@ function strictCidr(field: string, text: string): ReturnType<typeof parseCidr> {
     if (error instanceof AddressError) throw new ConfigError(field, error.message, { cause: error })
     throw error
   }
-}
-
-function parse<T extends z.ZodType>(schema: T, raw: unknown, where: string): z.infer<T> {
-  const parsed = schema.safeParse(raw)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const path = [where, ...(issue?.path ?? [])].map(String).join('.')
-  throw new ConfigError(path, issue?.message ?? 'is not valid', { cause: parsed.error })
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ConfigError } from '../../base/errors.ts'
 import { AddressError, parseCidr } from '../../base/ip.ts'
+import { parseSchema } from '../../base/parse-schema.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 
 const cidr = z.string().superRefine((value, context) => {
@@ -25,7 +26,7 @@ export type RoutedSettings = z.infer<typeof settingsSchema>
 
 /** Throws ConfigError naming the field. */
 export function parseRoutedSettings(raw: unknown): RoutedSettings {
-  const settings = parse(settingsSchema, raw ?? {}, 'networks.routed')
+  const settings = parseSchema(settingsSchema, raw ?? {}, { where: 'networks.routed' })
   if (parseCidr(settings.ipPoolCidr).prefixLength > settings.blockSize) {
     throw new ConfigError(
       'networks.routed.blockSize',
@@ -50,7 +51,7 @@ const configSchema = z.looseObject({
   ipam: ipamSchema.default({ type: 'calico-ipam', assign_ipv4: true, ipv4_pools: [] }),
 })
 
-/** One CNI configuration of type `calico` or `twinlane-routed` (calico.md 1.1.1). Unknown keys are kept. */
+/** One CNI configuration of type `calico` or `twinlane-routed` (as Calico does). Unknown keys are kept. */
 export type RoutedConfig = z.infer<typeof configSchema> & {
   /** Name of the network, first part of every IPAM handle, e.g. `k8s-pod-network`. */
   readonly networkName: string
@@ -60,17 +61,9 @@ export type RoutedConfig = z.infer<typeof configSchema> & {
 export function parseRoutedConfig(list: NetworkConfigList): RoutedConfig {
   const plugin = list.plugins[0]
   if (plugin === undefined) throw new ConfigError('plugins', 'is empty', { fix: 'name one plugin' })
-  const config = { ...parse(configSchema, plugin, 'plugins[0]'), networkName: list.name }
+  const config = { ...parseSchema(configSchema, plugin, { where: 'plugins[0]' }), networkName: list.name }
   if (!config.ipam.assign_ipv4) {
     throw new ConfigError('plugins[0].ipam.assign_ipv4', 'must be true: the routed network gives out IPv4 addresses')
   }
   return config
-}
-
-function parse<T extends z.ZodType>(schema: T, raw: unknown, where: string): z.infer<T> {
-  const parsed = schema.safeParse(raw)
-  if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  const path = [where, ...(issue?.path ?? [])].map(String).join('.')
-  throw new ConfigError(path, issue?.message ?? 'is not valid', { cause: parsed.error })
 }

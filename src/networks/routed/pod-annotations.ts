@@ -1,6 +1,6 @@
 import { ConfigError } from '../../base/errors.ts'
 
-/** What a pod's own annotations ask of its address (calico.md 1.1.2 step 3). */
+/** What a pod's own annotations ask of its address (as Calico does). */
 export interface PodAddressing {
   readonly addresses?: readonly string[] | undefined
   /** Names or prefixes. */

@@ -3,7 +3,7 @@ import { TwinlaneError } from '../../base/errors.ts'
 /** Text that is no selector. The message says where and what was expected. */
 export class SelectorError extends TwinlaneError {}
 
-/** A selector over labels, parsed (calico.md 1.4.3). */
+/** A selector over labels, parsed (as Calico does). */
 export type Selector =
   | { readonly kind: 'all' | 'global' }
   | { readonly kind: 'has'; readonly label: string }

@@ -6,7 +6,7 @@ import type { KubeObject } from '../../kube/resources/meta.ts'
 
 /**
  * Calico's Node of projectcalico.org/v3. It is not stored: its spec lives in annotations of the core Node
- * (calico.md 1.3.1), so kubectl and calicoctl always see the same thing.
+ * (as Calico does), so kubectl and calicoctl always see the same thing.
  */
 export interface VirtualNode extends KubeObject {
   spec?: VirtualNodeSpec

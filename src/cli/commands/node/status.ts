@@ -31,7 +31,7 @@ async function readProtocols(socketPath: string): Promise<BirdProtocolState[]> {
   }
 }
 
-/** The whole output of `calicoctl node status` (calico.md 1.5.2), with the blank line at its end. */
+/** The whole output of `calicoctl node status`, with the blank line at its end. */
 export function renderNodeStatus(protocols: readonly BirdProtocolState[]): string {
   const peers = protocols.flatMap(peerOf)
   const section = (family: 4 | 6): string => {

@@ -40,7 +40,7 @@ const timers: BgpTimers = {
   errorWaitSeconds: [1, 30],
 }
 
-/** The configuration of this node's BIRD (calico.md 1.3.6). */
+/** The configuration of this node's BIRD (as Calico does). */
 export function buildBirdConfig(input: BirdInput): BirdConfig {
   return {
     routerId: input.local.ipv4Address,

@@ -47,7 +47,7 @@ export interface PeerInput {
   readonly clusterAsNumber: number
 }
 
-/** The sessions that the local node shall have (calico.md 1.3.5), in an order that does not depend on the input's. */
+/** The sessions that the local node shall have (as Calico does), in an order that does not depend on the input's. */
 export function selectPeers(input: PeerInput): SelectedPeers {
   const { local } = input
   if (local.ipv4Address === undefined) return { sessions: [], problems: [] }

@@ -23,7 +23,7 @@ export function podAllocations(blocks: readonly IPAMBlock[]): PodAllocation[] {
 }
 
 /**
- * Whether the pod, as the API has it, no longer has the address (calico.md 1.2.7). In doubt it does: a pod that has no
+ * Whether the pod, as the API has it, no longer has the address (as Calico does). In doubt it does: a pod that has no
  * address in its status yet is still being started.
  */
 export function isLeaked(allocation: PodAllocation, pod: PodResource | undefined): boolean {

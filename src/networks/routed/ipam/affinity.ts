@@ -26,7 +26,7 @@ export interface ClaimDeps {
 }
 
 /**
- * Makes the block this node's: a pending affinity, the block, then the affinity confirmed (calico.md 1.2.4). Returns
+ * Makes the block this node's: a pending affinity, the block, then the affinity confirmed (as Calico does). Returns
  * undefined when it is another's. A claim that was cut short at any point is completed by claiming again.
  */
 export async function claimBlock(deps: ClaimDeps, cidr: Cidr): Promise<IPAMBlock | undefined> {

@@ -28,7 +28,7 @@ export interface AddressRequest {
   readonly address?: string | undefined
 }
 
-/** Gives addresses of pools to holders on one node (calico.md 1.2.3). Safe against other writers, here and elsewhere. */
+/** Gives addresses of pools to holders on one node (as Calico does). Safe against other writers, here and elsewhere. */
 export class Assigner {
   readonly #deps: ClaimDeps
   readonly #claims = new KeyedLock()

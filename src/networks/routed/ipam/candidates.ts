@@ -4,7 +4,7 @@ import { blockSizeOf, poolCidr } from './pools.ts'
 
 /**
  * Every block of a pool once, from a place that depends on the node, so that nodes that start together do not fight
- * over the same blocks (calico.md 1.2.3 step 4).
+ * over the same blocks (as Calico does).
  */
 export function* blockCandidates(pool: IPPool, nodeName: string): Generator<Cidr> {
   const cidr = poolCidr(pool)

@@ -12,7 +12,7 @@ export interface PoolChoice {
 }
 
 /**
- * Pools that a pod on this node may get an IPv4 address from, in the order in which they are tried (calico.md 1.2.2).
+ * Pools that a pod on this node may get an IPv4 address from, in the order in which they are tried (as Calico does).
  * Pools asked for by name need not select the node, but must exist and be enabled. Throws IpamError when none is left.
  */
 export function selectPools(pools: readonly IPPool[], choice: PoolChoice): IPPool[] {

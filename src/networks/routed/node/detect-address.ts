@@ -53,7 +53,7 @@ const excluded = new RegExp(
 )
 
 /**
- * The node's address by one of Calico's methods (calico.md 1.3.2). undefined when nothing matches. Throws ConfigError
+ * The node's address by one of Calico's methods. undefined when nothing matches. Throws ConfigError
  * for a method that there is not. Patterns of `interface=` match anywhere in the name, as Calico's do: `ens2` also
  * matches ens20.
  */

@@ -2,7 +2,7 @@ import type { CniResult } from '../../../cni/result.ts'
 import type { Operation, Route } from '../../../kernel/kernel.ts'
 import { formatAlias, hostMac, type LinkOwner, podGateway } from './names.ts'
 
-/** One pod interface as it shall be (calico.md 1.1.3). */
+/** One pod interface as it shall be (as Calico does). */
 export interface Wiring {
   readonly owner: LinkOwner
   readonly hostName: string

@@ -12,7 +12,7 @@ import {
   whole,
 } from './schema.ts'
 
-/** `default` for the cluster, `node.<name>` for one node (calico.md 1.3.3). */
+/** `default` for the cluster, `node.<name>` for one node (as Calico does). */
 export interface BGPConfiguration extends KubeObject {
   spec?: BGPConfigurationSpec
 }
@@ -33,7 +33,7 @@ export interface BGPConfigurationSpec {
   nodeMeshMaxRestartTime?: string
 }
 
-/** Which of our nodes talk BGP to whom (calico.md 1.3.4). */
+/** Which of our nodes talk BGP to whom (as Calico does). */
 export interface BGPPeer extends KubeObject {
   spec: BGPPeerSpec
 }

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../kube/resources/meta.ts'
 import { ageColumn, calicoResource, cidrPattern, flag, listOf, record, text, whole } from './schema.ts'
 
-/** Prefix that pods get addresses from (calico.md 1.2.1). */
+/** Prefix that pods get addresses from (as Calico does). */
 export interface IPPool extends KubeObject {
   spec: IPPoolSpec
 }

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../../kube/resources/meta.ts'
 import { ageColumn, calicoResource, cidrPattern, flag, listOf, mapOf, record, text, whole } from './schema.ts'
 
-/** A run of addresses with one owner and the state of each address (calico.md 1.2.5). */
+/** A run of addresses with one owner and the state of each address (as Calico does). */
 export interface IPAMBlock extends KubeObject {
   spec: IPAMBlockSpec
 }
@@ -29,7 +29,7 @@ export interface AllocationAttributes {
   secondary?: Record<string, string> | null
 }
 
-/** Index of blocks by node (calico.md 1.2.4). */
+/** Index of blocks by node (as Calico does). */
 export interface BlockAffinity extends KubeObject {
   spec: BlockAffinitySpec
 }
