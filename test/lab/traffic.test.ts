@@ -123,7 +123,7 @@ function privileged(name: string): string {
   const pod = JSON.parse(sleepingPod({ name, node: 'work01', networks: eth1WithDefaultRoute })) as {
     spec: { containers: Record<string, unknown>[] }
   }
-  for (const container of pod.spec.containers) container['securityContext'] = { capabilities: { add: ['NET_ADMIN'] } }
+  for (const container of pod.spec.containers) container.securityContext = { capabilities: { add: ['NET_ADMIN'] } }
   return JSON.stringify(pod)
 }
 
