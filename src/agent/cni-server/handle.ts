@@ -38,7 +38,8 @@ export function createCniHandle(context: CniContext): (request: CniRequest, sign
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs[request.command])])
     try {
       const answer = await containers.run(request.containerId, () => verbs[request.command](request, context, limit))
-      context.log.info({ ...facts, durationMs: Math.round(performance.now() - startedAt) }, 'CNI request done')
+      const durationMs = Math.round((performance.now() - startedAt) * 100) / 100
+      context.log.info({ ...facts, durationMs }, 'CNI request done')
       return answer
     } catch (error) {
       context.log.error({ ...facts, error }, 'CNI request failed')

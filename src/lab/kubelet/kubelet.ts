@@ -46,7 +46,7 @@ export async function runKubelet({ config, kube, log }: KubeletOptions, signal: 
   const registration = new Registration({ config, kube, images, network, log })
   const pods = new Pods(informer, {
     ...{ config, kube, log, events, records, runtime, network, images },
-    sandboxes: new Sandboxes({ config, records }),
+    sandboxes: new Sandboxes({ config, records, log }),
     containers: new Containers({ config, kube, runtime, images, records }),
     probes: new Probes(runtime),
   })

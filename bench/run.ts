@@ -1,0 +1,65 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { agentMemory } from './agent-memory.ts'
+import { attachRoutedOvn } from './attach-routed-ovn.ts'
+import { type Bench, type Figure, runBench } from './bench.ts'
+import { detachRoutedOvn } from './detach-routed-ovn.ts'
+import { labUp } from './lab-up.ts'
+import { machineFacts } from './machine.ts'
+import { podReady } from './pod-ready.ts'
+
+const benches: Readonly<Record<string, Bench>> = {
+  'lab-up': labUp,
+  'pod-ready': podReady,
+  'attach-routed-ovn': attachRoutedOvn,
+  'detach-routed-ovn': detachRoutedOvn,
+  'agent-memory': agentMemory,
+}
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, save: { type: 'boolean', default: false } },
+})
+const names = positionals.length === 0 ? Object.keys(benches) : positionals
+process.exitCode = await run()
+
+async function run(): Promise<number> {
+  const unknown = names.filter((name) => !Object.hasOwn(benches, name))
+  if (unknown.length > 0) {
+    console.error(`No bench ${unknown.join(', ')}: there are ${Object.keys(benches).join(', ')}.`)
+    return 2
+  }
+  const machine = machineFacts()
+  const figures: Figure[] = []
+  const failed: string[] = []
+  for (const name of names) {
+    const bench = benches[name]
+    if (bench === undefined) continue
+    try {
+      figures.push(...(await runBench(name, bench, print)))
+    } catch (error) {
+      failed.push(name)
+      console.error(`${name} failed:`, error)
+    }
+  }
+  if (flags.save) save({ machine, failed, figures })
+  return failed.length === 0 ? 0 : 1
+}
+
+function print(figure: Figure): void {
+  console.log(flags.json ? JSON.stringify(figure) : renderFigure(figure))
+}
+
+function renderFigure({ bench, figure, value, unit, compared, ratio }: Figure): string {
+  const comparison = compared === null ? '' : `  (${ratio} × ${compared})`
+  return `${bench.padEnd(18)} ${figure.padEnd(44)} ${value.toFixed(unit === 's' ? 2 : 1).padStart(8)} ${unit}${comparison}`
+}
+
+function save(result: { machine: { date: string }; failed: string[]; figures: Figure[] }): void {
+  const folder = join(import.meta.dirname, 'results')
+  const file = join(folder, `${result.machine.date.slice(0, 10)}.json`)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(file, `${JSON.stringify(result, undefined, 2)}\n`)
+  console.error(`Saved ${file}`)
+}
