@@ -30,7 +30,12 @@ function down() {
 
 async function routeReflectors() {
   title('BGP: from the full mesh to route reflectors, as in the article')
-  twinlane(['lab', 'exec', 'master01', '--', 'twinlane', 'node', 'status'])
+  const ofMaster = ['lab', 'exec', 'master01', '--', 'twinlane', 'node', 'status']
+  await until(
+    'master01 has a session with each of the others',
+    () => output(ofMaster).match(/Established/g)?.length === 2,
+  )
+  twinlane(ofMaster)
   twinlane(['label', 'node', 'master01', 'route-reflector=true', '--overwrite'])
   applyReflector()
   twinlane(['apply', '-f', `${examples}/bgpconfig.yaml`])
@@ -76,6 +81,8 @@ async function pod() {
   twinlane(['get', 'pods', '-o', 'wide'])
   twinlane(['exec', 'busybox3', '--', 'ip', 'addr'])
   twinlane(['exec', 'busybox3', '--', 'ip', 'route'])
+  twinlane(['exec', 'busybox3', '--', 'ip', 'rule'])
+  twinlane(['get', 'events'])
   twinlane(['lab', 'exec', 'work01', '--', 'ovs-vsctl', 'show'])
 }
 
