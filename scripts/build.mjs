@@ -1,8 +1,8 @@
 // Bundles the processes into dist/ and compiles the CNI shim. Safe to repeat; takes about a second.
 // build.mjs [--out DIR] [NAME…]: only these entry points, into another folder.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
@@ -18,7 +18,8 @@ const entries = all
   .filter((entry) => existsSync(entry.in))
 
 mkdirSync(out, { recursive: true })
-await build({
+const { metafile } = await build({
+  metafile: true,
   entryPoints: entries,
   outdir: out,
   bundle: true,
@@ -26,6 +27,10 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
+  // Names stay, for errors and stack traces; the text itself costs memory and start-up time in every process.
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
   sourcemap: 'linked',
   chunkNames: 'chunks/[name]-[hash]',
   external: ['koffi'],
@@ -36,6 +41,7 @@ await build({
   logLevel: 'warning',
 })
 
+removeOldChunks(Object.keys(metafile.outputs).map((path) => basename(path)))
 if (existsSync(`${out}/cli.js`)) chmodSync(`${out}/cli.js`, 0o755)
 
 execFileSync(
@@ -43,3 +49,8 @@ execFileSync(
   ['-Os', '-static', '-Wall', '-Wextra', '-Werror', '-s', '-o', `${out}/twinlane-shim`, 'shim/twinlane.c'],
   { stdio: 'inherit' },
 )
+
+/** A chunk is named after its content, so those of earlier builds would stay for ever. */
+function removeOldChunks(names) {
+  for (const name of readdirSync(`${out}/chunks`)) if (!names.includes(name)) rmSync(`${out}/chunks/${name}`)
+}
