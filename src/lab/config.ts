@@ -1,5 +1,5 @@
 import { parse as parseYaml, YAMLParseError } from 'yaml'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ConfigError } from '../base/errors.ts'
 import { isAddress, parseCidr } from '../base/ip.ts'
 import { parseSchema } from '../base/parse-schema.ts'
