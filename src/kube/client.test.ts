@@ -60,6 +60,17 @@ describe('the Kubernetes client', () => {
     expect(server.requests).toEqual(['POST /api/v1/nodes'])
   })
 
+  test('connections are used again after a DELETE with a body', async () => {
+    const ports = new Set<number | undefined>()
+    const { client } = await serve([], (response, _url, request) => {
+      ports.add(request.socket.remotePort)
+      request.resume().on('end', () => response.end('{}'))
+    })
+    for (let index = 0; index < 20; index++) await client.delete(nodes, `n${index}`)
+    // The pool may open a second connection while it frees the first; without reuse there would be 20.
+    expect(ports.size).toBeLessThan(10)
+  })
+
   test('a server that does not answer is a KubeError at the deadline', async () => {
     const { client } = await serve([], () => {})
     const error = await client.create(nodes, { metadata: { name: 'x' } }).catch((caught: unknown) => caught)

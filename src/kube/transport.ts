@@ -59,6 +59,8 @@ export function createTransport(config: KubeConfig, options: TransportOptions = 
           ...(await credentials()),
           ...request.headers,
         },
+        // undici would close the connection after a DELETE with a body, and the next request pay for a handshake.
+        reset: false,
         ...(hasBody ? { body: JSON.stringify(request.body) } : {}),
         ...(signal === undefined ? {} : { signal }),
         ...(request.idleTimeoutMs === undefined ? {} : { bodyTimeout: request.idleTimeoutMs }),
