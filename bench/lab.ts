@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -32,16 +33,30 @@ export async function withLab<T>(task: (lab: BenchLab) => Promise<T>): Promise<T
   })
 }
 
-/** A temporary folder for one lab; the lab and the folder are gone afterwards. */
+/** Folders with a lab that is still to be removed. */
+const open = new Set<string>()
+
+/** A temporary folder for one lab; the lab and the folder are gone afterwards, also when the process is told to end. */
 export async function inLabFolder<T>(task: (folder: string) => Promise<T>): Promise<T> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'twinlane-bench-')))
+  open.add(folder)
   try {
     return await task(folder)
   } finally {
     await labCommand('down', folder)
     rmSync(folder, { recursive: true, force: true })
+    open.delete(folder)
   }
 }
+
+/** The lab runs apart from this process, so nothing else would end it after an interrupt or an uncaught error. */
+process.once('exit', () => {
+  for (const folder of open) {
+    spawnSync(process.execPath, [cliFile, 'lab', 'down', '--state', folder], { stdio: 'ignore' })
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
 
 /** Runs `twinlane lab up` or `down` as a user does. Throws ExecError. */
 export async function labCommand(verb: 'up' | 'down', folder: string): Promise<void> {

@@ -13,6 +13,7 @@ import type { BenchLab } from './lab.ts'
 
 const namespace = 'default'
 const timeoutMs = 60_000
+const script = "trap 'exit 0' TERM; sleep 36000 & wait"
 
 /** Applies the article's network, which pods get as eth1. */
 export async function createNetwork({ kube }: BenchLab): Promise<void> {
@@ -31,12 +32,15 @@ export async function startPod(lab: BenchLab, name: string, node: string): Promi
 
 /** Deletes a pod and resolves once it is gone, which is after its CNI DEL. */
 export async function removePod(lab: BenchLab, name: string): Promise<void> {
-  await lab.kube.delete(pods, name, { namespace, gracePeriodSeconds: 0 })
+  await lab.kube.delete(pods, name, { namespace })
   const look = (): true | undefined => (lab.pods.get(name, namespace) === undefined ? true : undefined)
   await waitFor(lab.pods, look, { what: `pod ${name} to be gone`, timeoutMs })
 }
 
-/** The article's pod, with annotation in proper JSON. */
+/**
+ * The article's pod, with annotation in proper JSON. It ends at once when told to. A grace of zero would not do: such
+ * a pod leaves the API before its DEL, which would then run beside the next pod's ADD.
+ */
 function buildPod(name: string, node: string): PodResource {
   const networks = JSON.stringify([{ name: 'yusur-ovn', interface: 'eth1', 'default-route': ['10.144.0.1'] }])
   return {
@@ -44,9 +48,9 @@ function buildPod(name: string, node: string): PodResource {
     kind: 'Pod',
     metadata: { name, namespace, annotations: { [networksAnnotation]: networks } },
     spec: {
-      containers: [{ name: 'busybox', image: 'busybox:1.28', command: ['/bin/sh', '-c', 'sleep 36000'] }],
+      containers: [{ name: 'busybox', image: 'busybox:1.28', command: ['/bin/sh', '-c', script] }],
       nodeSelector: { 'kubernetes.io/hostname': node },
-      terminationGracePeriodSeconds: 0,
+      terminationGracePeriodSeconds: 30,
     },
   }
 }
