@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { NetworkConfigList } from '../cni/request.ts'
 import type { CniResult } from '../cni/result.ts'
 import type { PodRef, RequestedAttachment } from '../networks/driver.ts'

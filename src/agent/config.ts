@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { parse } from 'yaml'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ConfigError, describeError } from '../base/errors.ts'
 
 /** The configuration file of the agent (shape: networks/process-config.ts), with defaults filled in. */

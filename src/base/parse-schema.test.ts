@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseSchema } from './parse-schema.ts'
 
 const schema = z.strictObject({ name: z.string(), ports: z.array(z.strictObject({ number: z.int() })).default([]) })

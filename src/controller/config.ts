@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ConfigError, describeError } from '../base/errors.ts'
 
 /** The configuration file of the controller (shape: networks/process-config.ts), with defaults filled in. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseSchema } from '../../base/parse-schema.ts'
 
 const taint = z.strictObject({

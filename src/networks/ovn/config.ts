@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { ConfigError } from '../../base/errors.ts'
 import { AddressError, cidrsOverlap, isAddress, parseCidr } from '../../base/ip.ts'
 import { parseSchema } from '../../base/parse-schema.ts'
