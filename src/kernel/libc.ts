@@ -19,6 +19,8 @@ export interface Libc {
   eventfd(initial: number, flags: number): number
   memfd_create(name: string, flags: number): number
   read(fd: number, buffer: Buffer, length: number): number
+  /** Returns 1 when memory went back to the system, 0 when there was none to give. */
+  malloc_trim(keepBytes: number): number
 }
 
 /** SOCK_CLOEXEC and friends share their value with O_CLOEXEC. */
@@ -61,5 +63,6 @@ function load(): Libc {
     eventfd: declare('int eventfd(unsigned int initial, int flags)'),
     memfd_create: declare('int memfd_create(const char *name, unsigned int flags)'),
     read: declare('int64_t read(int fd, void *buffer, size_t length)'),
+    malloc_trim: declare('int malloc_trim(size_t keepBytes)'),
   } as Libc
 }

@@ -10,12 +10,18 @@ export interface KernelOptions {
   readonly watchBufferBytes?: number
 }
 
+/** The real kernel, which can do something for the process that asks it. */
+export interface LinuxKernel extends Kernel {
+  /** Gives memory back to the system that the whole process has freed but the C library kept. */
+  returnMemory(): Promise<void>
+}
+
 /**
  * The kernel of this machine. Threads start at the first use and do not keep the process alive while idle. A call
  * follows an earlier one for certain only when that one was awaited: batches that delete links, which makes the
  * kernel wait, run in a thread of their own so that nothing else waits with them.
  */
-export function createKernel(options: KernelOptions = {}): Kernel {
+export function createKernel(options: KernelOptions = {}): LinuxKernel {
   const requests = new RequestClient()
   const deletions = new RequestClient()
   const watches = new WatchClient()
@@ -32,6 +38,7 @@ export function createKernel(options: KernelOptions = {}): Kernel {
     nft: async (netns, commands) => void (await runNft(requests, netns, { commands, isJson: false })),
     nftList: async (netns, command) => parseList(await runNft(requests, netns, { commands: command, isJson: true })),
     listenTcp: (netns, address, port) => requests.call('listenTcp', netns, address, port),
+    returnMemory: () => requests.call('returnMemory'),
     watch: (netns, onEvent, onResync) =>
       watches.add(() => requests.call('openWatch', netns, options.watchBufferBytes), { onEvent, onResync }),
     close: async () => {

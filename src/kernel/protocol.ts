@@ -14,6 +14,7 @@ export interface WorkerCalls {
   readSysctl(netns: Netns, key: string): string | undefined
   nft(netns: Netns, commands: string, isJson: boolean): string
   listenTcp(netns: Netns, address: string, port: number): number
+  returnMemory(): void
   openWatch(netns: Netns, bufferBytes?: number): WatchSource
 }
 

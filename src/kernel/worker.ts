@@ -3,6 +3,7 @@ import { describeError, TwinlaneError } from '../base/errors.ts'
 import { applyAll } from './apply.ts'
 import { KernelError } from './errors.ts'
 import type { Netns } from './kernel.ts'
+import { libc } from './libc.ts'
 import { leaveNetnsBehind, withNetns } from './namespace.ts'
 import { openWatchSocket } from './netlink/socket.ts'
 import { runNftables } from './nftables.ts'
@@ -59,6 +60,7 @@ const calls: WorkerCalls = {
   readSysctl: (netns, key) => withNetns(netns, () => readSysctl(key)),
   nft: (netns, commands, isJson) => withNetns(netns, () => runNftables(commands, { isJson })),
   listenTcp: (netns, address, port) => withNetns(netns, () => listenTcp(address, port)),
+  returnMemory: () => void libc().malloc_trim(0),
   openWatch: (netns, bufferBytes) =>
     within(netns, (session) => {
       const fd = openWatchSocket(bufferBytes)

@@ -3,8 +3,8 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { exec } from '../../src/base/exec.ts'
-import type { Kernel, Operation, Route } from '../../src/kernel/kernel.ts'
-import { createKernel } from '../../src/kernel/linux.ts'
+import type { Operation, Route } from '../../src/kernel/kernel.ts'
+import { createKernel, type LinuxKernel } from '../../src/kernel/linux.ts'
 import { ip, makeNetns, removeNetns } from '../support/netns.ts'
 
 const openFiles = (): number => readdirSync('/proc/self/fd').length
@@ -12,7 +12,7 @@ const threadNamespaces = (): Set<string> =>
   new Set(readdirSync('/proc/self/task').map((task) => readlinkSync(`/proc/self/task/${task}/ns/net`)))
 
 describe('the worker threads', () => {
-  let kernel: Kernel
+  let kernel: LinuxKernel
   let netns: string
 
   beforeEach(async () => {
@@ -107,6 +107,12 @@ describe('the worker threads', () => {
     client.destroy()
     server.close()
     await kernel.apply(undefined, [{ op: 'deleteLink', name: 'out0' }])
+  })
+
+  it('give memory back that the process has freed, without disturbing the requests beside it', async () => {
+    const links = Array.from({ length: 20 }, () => kernel.links(netns))
+    await kernel.returnMemory()
+    for (const found of await Promise.all(links)) expect(found.map(({ name }) => name)).toEqual(['lo'])
   })
 
   it('watch several namespaces, see what `ip` does, and learn the names of new devices', async () => {
