@@ -58,9 +58,10 @@ process.once('exit', () => {
 })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
 
-/** Runs `twinlane lab up` or `down` as a user does. Throws ExecError. */
-export async function labCommand(verb: 'up' | 'down', folder: string): Promise<void> {
-  await exec(process.execPath, [cliFile, 'lab', verb, '--state', folder])
+/** Runs `twinlane lab up` or `down` as a user does; resolves with the progress it told. Throws ExecError. */
+export async function labCommand(verb: 'up' | 'down', folder: string): Promise<string> {
+  const { stdout, stderr } = await exec(process.execPath, [cliFile, 'lab', verb, '--state', folder])
+  return stdout + stderr
 }
 
 async function withClient<T>(folder: string, task: (lab: BenchLab) => Promise<T>): Promise<T> {
