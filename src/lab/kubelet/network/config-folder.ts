@@ -2,6 +2,7 @@ import { type FSWatcher, watch } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { describeError, errorCode } from '../../../base/errors.ts'
+import { Semaphore } from '../../../base/keyed-lock.ts'
 import type { Log } from '../../../base/log.ts'
 import { type Changing, Emitter, type Unsubscribe } from '../../../base/observable.ts'
 import { parseConfigList } from '../../../cni/config.ts'
@@ -14,6 +15,8 @@ export class NetworkConfigFolder implements Changing {
   readonly #folder: string
   readonly #log: Log
   readonly #changes = new Emitter<void>()
+  /** One reading after the other: an older one must not end last. */
+  readonly #turn = new Semaphore(1)
   #current: NetworkConfigList | undefined
   #watcher: FSWatcher | undefined
 
@@ -33,10 +36,11 @@ export class NetworkConfigFolder implements Changing {
 
   /** Reads the folder, which must exist, and goes on watching it until the signal aborts. */
   async start(signal: AbortSignal): Promise<void> {
-    this.#watcher = watch(this.#folder, () => void this.#read())
-    this.#watcher.on('error', (error) => this.#log.error({ error }, 'lost the watch on the CNI configuration folder'))
+    const lost = (error: unknown): void => this.#log.error({ error }, 'lost sight of the CNI configuration folder')
+    this.#watcher = watch(this.#folder, () => void this.#turn.run(() => this.#read()).catch(lost))
+    this.#watcher.on('error', lost)
     signal.addEventListener('abort', () => this.#watcher?.close(), { once: true })
-    await this.#read()
+    await this.#turn.run(() => this.#read())
   }
 
   async #read(): Promise<void> {

@@ -33,6 +33,8 @@ export class Registration implements Lifecycle {
     this.#bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
     await retry(() => this.#register(), { signal, onRetry: (error) => this.#say(error) })
     network.onChange(() => this.#work.add(config.nodeName))
+    // What changed while the node was being created was not heard; without this it would wait for the heartbeat.
+    this.#work.add(config.nodeName)
     this.#heartbeat = setInterval(() => this.#work.add(config.nodeName), config.heartbeatSeconds * 1000)
   }
 
@@ -87,7 +89,7 @@ export interface RegistrationOptions {
   config: KubeletConfig
   kube: KubeClient
   images: readonly Image[]
-  network: NetworkConfigFolder
+  network: Pick<NetworkConfigFolder, 'current' | 'onChange'>
   log: Log
 }
 
