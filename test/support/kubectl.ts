@@ -49,7 +49,7 @@ export interface Kubectl {
 /** A kubectl with a home of its own, as its discovery cache lives there. */
 export async function createKubectl(binary: KubectlBinary, kubeconfig: string): Promise<Kubectl> {
   const home = await mkdtemp(join(tmpdir(), 'twinlane-kubectl-'))
-  const env = { PATH: process.env.PATH ?? '', HOME: home, KUBECONFIG: kubeconfig }
+  const env = { PATH: process.env.PATH ?? '', HOME: home, TMPDIR: home, KUBECONFIG: kubeconfig }
   const run = (args: string[], options: object = {}): Promise<ExecResult> =>
     exec(binary.path, args, { env, timeoutMs: 60_000, okCodes: anyCode, ...options })
   return Object.assign((...args: string[]) => run(args), {
