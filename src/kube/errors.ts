@@ -79,10 +79,6 @@ export function isInvalid(error: unknown): boolean {
   return hasStatus(error, 422) || hasStatus(error, 400)
 }
 
-export function isForbidden(error: unknown): boolean {
-  return hasStatus(error, 403) || hasStatus(error, 401)
-}
-
 /** No answer came: the server is away, or the way to it. */
 export function isUnreachable(error: unknown): boolean {
   return hasStatus(error, 0)

@@ -151,8 +151,3 @@ export interface NetworkStatus {
   /** Why not, one line each. */
   readonly problems: readonly string[]
 }
-
-/** An interface as a pod's result describes it: those inside the pod. */
-export function podInterface(result: CniResult): CniResult['interfaces'][number] | undefined {
-  return result.interfaces.find((candidate) => candidate.sandbox !== undefined)
-}

@@ -72,11 +72,6 @@ export function getColumn(schema: DatabaseSchema, table: string, column: string)
   return found
 }
 
-/** For features that only newer versions have. */
-export function hasColumn(schema: DatabaseSchema, table: string, column: string): boolean {
-  return schema.tables.get(table)?.columns.has(column) ?? false
-}
-
 const uuidColumn: ColumnType = { shape: 'scalar', key: 'uuid' }
 
 function parseTable(name: string, raw: RawTable): TableSchema {

@@ -39,9 +39,6 @@ const kubeletConfig = z.strictObject({
 /** What the node's stand-in for the kubelet reads from its configuration file. */
 export type KubeletConfig = z.output<typeof kubeletConfig>
 
-/** The configuration as a file may state it, with everything that has a default left out. */
-export type KubeletConfigInput = z.input<typeof kubeletConfig>
-
 /** Checks a configuration and fills in the defaults. Throws ConfigError that names the field. */
 export function parseKubeletConfig(raw: unknown): KubeletConfig {
   return parseSchema(kubeletConfig, raw, {
