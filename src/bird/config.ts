@@ -1,3 +1,5 @@
+import type { Family } from '../base/ip.ts'
+
 /**
  * The part of BIRD 2's configuration that this project writes, as data. `render.ts` turns it into text. Times are in
  * seconds because BIRD's are.
@@ -20,38 +22,51 @@ export interface BirdLog {
 
 export type BirdLogClass = 'debug' | 'trace' | 'info' | 'remote' | 'warning' | 'error' | 'auth' | 'fatal' | 'bug'
 
-/** A filter is a list of terms; the first that matches decides. */
+/** A filter is a list of terms; the first that accepts or rejects decides. */
 export interface BirdFilter {
   readonly name: string
   readonly terms: readonly FilterTerm[]
-  readonly otherwise: FilterAction
+  readonly otherwise: 'accept' | 'reject'
 }
 
-export type FilterAction = 'accept' | 'reject'
+/** What a term does with a route that matches: decide, or mark it and let the next term decide. */
+export type FilterAction = 'accept' | 'reject' | { readonly addCommunities: readonly string[] }
 
-export type FilterTerm = NetworkTerm | SourceTerm
+/** Decides, or marks, routes for which every condition holds. Without conditions: every route. */
+export interface FilterTerm {
+  readonly conditions: readonly FilterCondition[]
+  readonly action: FilterAction
+  readonly comment?: string
+}
 
-export interface NetworkTerm {
-  /** Any of these networks. */
+export type FilterCondition = NetworkCondition | SourceCondition | InterfaceCondition
+
+/** The route's network is any of these, or none of them. */
+export interface NetworkCondition {
   readonly networks: readonly NetworkPattern[]
-  readonly action: FilterAction
-  readonly comment?: string
+  readonly isNegated?: boolean
 }
 
-/** Routes by where BIRD has them from. */
-export interface SourceTerm {
+/** Where BIRD has the route from. */
+export interface SourceCondition {
   readonly source: 'device' | 'static' | 'bgp'
-  readonly action: FilterAction
-  readonly comment?: string
 }
 
-/** `exact`: this prefix. `longer`: what lies inside it, not itself. `covered`: itself and what lies inside. */
+/** The interface that the route leads out of; `*` and `?` as in file names. */
+export interface InterfaceCondition {
+  readonly interface: string
+}
+
+/**
+ * `exact`: this prefix. `longer`: what lies inside it, not itself. `covered`: itself and what lies inside. Two lengths:
+ * what lies inside and is that long.
+ */
 export interface NetworkPattern {
   readonly cidr: string
-  readonly match: 'exact' | 'longer' | 'covered'
+  readonly match: 'exact' | 'longer' | 'covered' | { readonly shortest: number; readonly longest: number }
 }
 
-export type BirdProtocol = DeviceProtocol | DirectProtocol | KernelProtocol | StaticProtocol | BgpProtocol
+export type BirdProtocol = DeviceProtocol | DirectProtocol | KernelProtocol | StaticProtocol | BfdProtocol | BgpProtocol
 
 export interface DeviceProtocol {
   readonly protocol: 'device'
@@ -62,14 +77,16 @@ export interface DeviceProtocol {
 export interface DirectProtocol {
   readonly protocol: 'direct'
   readonly name: string
+  readonly family: Family
   /** Patterns with `*`; everything else is included. */
   readonly exceptInterfaces: readonly string[]
 }
 
-/** The kernel's main IPv4 table. Routes that others put there are learned, ours stay when BIRD ends. */
+/** The kernel's main table of a family. Routes that others put there are learned, ours stay when BIRD ends. */
 export interface KernelProtocol {
   readonly protocol: 'kernel'
   readonly name: string
+  readonly family: Family
   readonly scanSeconds: number
   /** Name of the filter for what goes to the kernel. */
   readonly exportFilter: string
@@ -78,6 +95,7 @@ export interface KernelProtocol {
 export interface StaticProtocol {
   readonly protocol: 'static'
   readonly name: string
+  readonly family: Family
   readonly routes: readonly StaticRoute[]
 }
 
@@ -86,11 +104,21 @@ export interface StaticRoute {
   readonly via: 'blackhole' | { readonly gateway: string }
 }
 
+/** Notices within `intervalMs` times `multiplier` that a peer is gone, for the sessions that use it. */
+export interface BfdProtocol {
+  readonly protocol: 'bfd'
+  readonly name: string
+  readonly intervalMs: number
+  readonly multiplier: number
+}
+
+/** A session; it carries the family of the neighbor's address. */
 export interface BgpProtocol {
   readonly protocol: 'bgp'
   readonly name: string
   readonly description?: string
-  readonly localAddress: string
+  /** Absent: whatever the routing table says. */
+  readonly localAddress?: string
   readonly localAsNumber: number
   readonly neighborAddress: string
   readonly neighborPort: number
@@ -100,12 +128,18 @@ export interface BgpProtocol {
   readonly isPassive: boolean
   /** The neighbor is a client of ours, as the reflector with this cluster ID. */
   readonly routeReflectorClusterId?: string
+  /** @default everything is imported */
+  readonly importFilter?: string
   readonly exportFilter: string
   readonly timers: BgpTimers
   /** `allow local as N` */
   readonly allowedLocalAsNumbers?: number
   readonly ttlSecurityHops?: number
-  readonly keepsNextHop?: boolean
+  /** Next hop of what we announce: ours, or as we have it. @default as BGP has it: ours over eBGP, kept over iBGP */
+  readonly nextHop?: 'self' | 'keep'
+  /** Listens on `localAddress` only. */
+  readonly isBindStrict?: boolean
+  readonly usesBfd?: boolean
   readonly gracefulRestartSeconds?: number
   readonly password?: string
 }

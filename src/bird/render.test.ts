@@ -33,18 +33,22 @@ const config: BirdConfig = {
       name: 'twinlane_export',
       otherwise: 'reject',
       terms: [
-        { networks: [{ cidr: '10.244.1.0/24', match: 'exact' }], action: 'accept', comment: 'own blocks' },
-        { networks: [{ cidr: '10.244.1.0/24', match: 'longer' }], action: 'reject' },
-        { networks: [{ cidr: '10.244.0.0/16', match: 'covered' }], action: 'accept' },
-        { networks: [], action: 'accept' },
+        {
+          conditions: [{ networks: [{ cidr: '10.244.1.0/24', match: 'exact' }] }],
+          action: 'accept',
+          comment: 'own blocks',
+        },
+        { conditions: [{ networks: [{ cidr: '10.244.1.0/24', match: 'longer' }] }], action: 'reject' },
+        { conditions: [{ networks: [{ cidr: '10.244.0.0/16', match: 'covered' }] }], action: 'accept' },
+        { conditions: [{ networks: [] }], action: 'accept' },
       ],
     },
   ],
   protocols: [
     { protocol: 'device', scanSeconds: 2 },
-    { protocol: 'direct', name: 'direct4', exceptInterfaces: ['cali*'] },
-    { protocol: 'static', name: 'blocks4', routes: [{ cidr: '10.244.1.0/24', via: 'blackhole' }] },
-    { protocol: 'kernel', name: 'kernel4', scanSeconds: 2, exportFilter: 'twinlane_export' },
+    { protocol: 'direct', name: 'direct4', family: 4, exceptInterfaces: ['cali*'] },
+    { protocol: 'static', name: 'blocks4', family: 4, routes: [{ cidr: '10.244.1.0/24', via: 'blackhole' }] },
+    { protocol: 'kernel', name: 'kernel4', family: 4, scanSeconds: 2, exportFilter: 'twinlane_export' },
     session,
   ],
 }
@@ -82,9 +86,9 @@ describe('renderBirdConfig', () => {
 
   it('refuses a prefix with host bits', () => {
     const routes = [{ cidr: '10.244.1.7/24', via: 'blackhole' as const }]
-    expect(() => renderBirdConfig({ ...config, protocols: [{ protocol: 'static', name: 's', routes }] })).toThrow(
-      '10.244.1.0/24',
-    )
+    expect(() =>
+      renderBirdConfig({ ...config, protocols: [{ protocol: 'static', name: 's', family: 4, routes }] }),
+    ).toThrow('10.244.1.0/24')
   })
 
   it('gives equal text for equal models', () => {

@@ -1,9 +1,12 @@
-import { isAddress, parseCidr } from '../base/ip.ts'
+import { type Family, familyOf, isAddress, parseCidr } from '../base/ip.ts'
 import type {
+  BfdProtocol,
   BgpProtocol,
   BirdConfig,
   BirdFilter,
   BirdProtocol,
+  FilterAction,
+  FilterCondition,
   FilterTerm,
   KernelProtocol,
   NetworkPattern,
@@ -34,13 +37,39 @@ function renderFilter(filter: BirdFilter): string {
 
 function renderTerm(term: FilterTerm): string {
   const comment = term.comment === undefined ? '' : `# ${term.comment.replaceAll(/[\r\n]/g, ' ')}\n  `
-  if ('source' in term) return `${comment}if source = ${routeSources[term.source]} then ${term.action};`
-  // An empty set is a syntax error in BIRD; a term without networks matches nothing.
-  if (term.networks.length === 0) return `${comment}# no networks`
-  return `${comment}if net ~ [ ${term.networks.map(renderPattern).join(', ')} ] then ${term.action};`
+  // An empty set is a syntax error in BIRD; a term that no network can match has nothing to say.
+  if (term.conditions.some(matchesNothing)) return `${comment}# no networks`
+  const conditions = term.conditions.map(renderCondition).join(' && ')
+  return `${comment}${conditions === '' ? '' : `if ${conditions} then `}${renderAction(term.action)}`
+}
+
+function matchesNothing(condition: FilterCondition): boolean {
+  return 'networks' in condition && condition.networks.length === 0 && condition.isNegated !== true
 }
 
 const routeSources = { device: 'RTS_DEVICE', static: 'RTS_STATIC', bgp: 'RTS_BGP' } as const
+
+function renderCondition(condition: FilterCondition): string {
+  if ('source' in condition) return `source = ${routeSources[condition.source]}`
+  if ('interface' in condition) return `ifname ~ ${quoted(condition.interface)}`
+  const operator = condition.isNegated === true ? '!~' : '~'
+  return `net ${operator} [ ${condition.networks.map(renderPattern).join(', ')} ]`
+}
+
+function renderAction(action: FilterAction): string {
+  if (typeof action === 'string') return `${action};`
+  return `{ ${action.addCommunities.map(renderCommunity).join(' ')} }`
+}
+
+/** `aa:nn` (RFC 1997) or `aa:nn:mm` (RFC 8092). Throws BirdError. */
+function renderCommunity(text: string): string {
+  const parts = text.split(':')
+  const most = parts.length === 2 ? 0xffff : 0xffff_ffff
+  const numbers = parts.map((part) => (/^\d{1,10}$/.test(part) ? Number(part) : Number.NaN))
+  const isValid = (parts.length === 2 || parts.length === 3) && numbers.every((number) => number <= most)
+  if (!isValid) throw new BirdError(`"${text}" is not a BGP community (aa:nn or aa:nn:mm)`)
+  return `${parts.length === 2 ? 'bgp_community' : 'bgp_large_community'}.add((${numbers.join(', ')}));`
+}
 
 function renderPattern(pattern: NetworkPattern): string {
   const cidr = parseCidr(pattern.cidr, { strict: true })
@@ -48,8 +77,15 @@ function renderPattern(pattern: NetworkPattern): string {
   if (pattern.match === 'exact') return text
   if (pattern.match === 'covered') return `${text}+`
   const longest = cidr.family === 4 ? 32 : 128
+  if (typeof pattern.match === 'object') return `${text}{${lengths(pattern.match, cidr.prefixLength, longest)}}`
   if (cidr.prefixLength === longest) throw new BirdError(`nothing is longer than ${text}`)
   return `${text}{${cidr.prefixLength + 1},${longest}}`
+}
+
+function lengths(wanted: { shortest: number; longest: number }, least: number, most: number): string {
+  const { shortest, longest } = wanted
+  if (shortest > longest || longest > most) throw new BirdError(`prefix lengths ${shortest} to ${longest} do not exist`)
+  return `${whole(Math.max(shortest, least))},${whole(longest)}`
 }
 
 function renderProtocol(protocol: BirdProtocol): string {
@@ -58,16 +94,28 @@ function renderProtocol(protocol: BirdProtocol): string {
       return block('\nprotocol device', [`scan time ${whole(protocol.scanSeconds)};`])
     case 'direct':
       return block(`\nprotocol direct ${name(protocol.name)}`, [
-        'ipv4;',
+        `${channel(protocol.family)};`,
         `interface ${[...protocol.exceptInterfaces.map((pattern) => `-${quoted(pattern)}`), '"*"'].join(', ')};`,
       ])
     case 'kernel':
       return renderKernel(protocol)
     case 'static':
       return renderStatic(protocol)
+    case 'bfd':
+      return renderBfd(protocol)
     case 'bgp':
       return renderBgp(protocol)
   }
+}
+
+function channel(family: Family): string {
+  return `ipv${family}`
+}
+
+/** Our sessions are multihop, and so is then their BFD (RFC 5883). */
+function renderBfd(protocol: BfdProtocol): string {
+  const times = `interval ${whole(protocol.intervalMs)} ms; multiplier ${whole(protocol.multiplier)};`
+  return block(`\nprotocol bfd ${name(protocol.name)}`, [`multihop { ${times} };`])
 }
 
 function renderKernel(protocol: KernelProtocol): string {
@@ -77,7 +125,7 @@ function renderKernel(protocol: KernelProtocol): string {
     `scan time ${whole(protocol.scanSeconds)};`,
     'graceful restart;',
     'merge paths on;',
-    'ipv4 {',
+    `${channel(protocol.family)} {`,
     '  import all;',
     `  export filter ${name(protocol.exportFilter)};`,
     '};',
@@ -86,7 +134,7 @@ function renderKernel(protocol: KernelProtocol): string {
 
 function renderStatic(protocol: StaticProtocol): string {
   return block(`\nprotocol static ${name(protocol.name)}`, [
-    'ipv4;',
+    `${channel(protocol.family)};`,
     ...protocol.routes.map((route) => {
       const to = route.via === 'blackhole' ? 'blackhole' : `via ${address(route.via.gateway)}`
       return `route ${canonicalCidr(route.cidr)} ${to};`
@@ -97,22 +145,24 @@ function renderStatic(protocol: StaticProtocol): string {
 function renderBgp(protocol: BgpProtocol): string {
   return block(`\nprotocol bgp ${name(protocol.name)}`, [
     ...optional(protocol.description, (text) => `description ${quoted(text)};`),
-    `local ${address(protocol.localAddress)}${localPort(protocol)} as ${whole(protocol.localAsNumber)};`,
+    `local ${[...optional(protocol.localAddress, address), ...localPort(protocol)].map((part) => `${part} `).join('')}as ${whole(protocol.localAsNumber)};`,
+    ...(protocol.isBindStrict === true ? ['strict bind on;'] : []),
     `neighbor ${address(protocol.neighborAddress)} port ${whole(protocol.neighborPort)} as ${whole(protocol.neighborAsNumber)};`,
-    `source address ${address(protocol.localAddress)};`,
+    ...optional(protocol.localAddress, (text) => `source address ${address(text)};`),
     protocol.ttlSecurityHops === undefined ? 'multihop;' : `multihop ${whole(protocol.ttlSecurityHops)};`,
     ...optional(protocol.ttlSecurityHops, () => 'ttl security on;'),
     ...optional(protocol.password, (text) => `password ${quoted(text)};`),
     ...(protocol.isPassive ? ['passive on;'] : []),
     ...optional(protocol.routeReflectorClusterId, (id) => `rr client;\n  rr cluster id ${address(id)};`),
     ...optional(protocol.allowedLocalAsNumbers, (count) => `allow local as ${whole(count)};`),
+    ...(protocol.usesBfd === true ? ['bfd on;'] : []),
     ...timers(protocol),
-    'ipv4 {',
-    '  import all;',
+    `${channel(familyOf(protocol.neighborAddress))} {`,
+    `  import ${protocol.importFilter === undefined ? 'all' : `filter ${name(protocol.importFilter)}`};`,
     `  export filter ${name(protocol.exportFilter)};`,
     '  add paths on;',
     '  gateway recursive;',
-    ...(protocol.keepsNextHop === true ? ['  next hop keep;'] : []),
+    ...optional(protocol.nextHop, (hop) => `  next hop ${hop};`),
     '};',
   ])
 }
@@ -129,8 +179,8 @@ function timers({ timers: times, gracefulRestartSeconds }: BgpProtocol): string[
   ]
 }
 
-function localPort({ localPort: port }: BgpProtocol): string {
-  return port === undefined || port === 179 ? '' : ` port ${whole(port)}`
+function localPort({ localPort: port }: BgpProtocol): string[] {
+  return port === undefined || port === 179 ? [] : [`port ${whole(port)}`]
 }
 
 function block(head: string, lines: readonly string[]): string {

@@ -53,6 +53,7 @@ const everything: BgpProtocol = {
   allowedLocalAsNumbers: 2,
   gracefulRestartSeconds: 90,
   password: "pass'word # {",
+  isBindStrict: true,
 }
 
 const external: BgpProtocol = {
@@ -61,7 +62,21 @@ const external: BgpProtocol = {
   neighborAddress: '192.168.100.1',
   neighborAsNumber: 65000,
   ttlSecurityHops: 2,
-  keepsNextHop: true,
+  nextHop: 'keep',
+}
+
+const { localAddress: _, ...plainFromAnywhere } = plain
+const fromAnywhere: BgpProtocol = { ...plainFromAnywhere, name: 'Node_192_168_100_103' }
+
+const ipv6: BgpProtocol = {
+  ...plain,
+  name: 'Node_fd00_100__101',
+  localAddress: 'fd00:100::10',
+  neighborAddress: 'fd00:100::101',
+  localPort: 1179,
+  importFilter: 'twinlane_test',
+  nextHop: 'self',
+  usesBfd: true,
 }
 
 function config(change: Partial<BirdConfig> = {}): BirdConfig {
@@ -77,32 +92,60 @@ function config(change: Partial<BirdConfig> = {}): BirdConfig {
         name: 'twinlane_test',
         otherwise: 'reject',
         terms: [
-          { networks: [{ cidr: '10.244.1.0/24', match: 'exact' }], action: 'accept', comment: 'a\nb' },
-          { networks: [{ cidr: '10.244.1.0/24', match: 'longer' }], action: 'reject' },
-          { networks: [{ cidr: '10.244.0.0/16', match: 'covered' }], action: 'accept' },
-          { networks: [], action: 'accept' },
-          { source: 'device', action: 'reject' },
-          { source: 'static', action: 'accept' },
-          { source: 'bgp', action: 'accept' },
+          {
+            conditions: [{ networks: [{ cidr: '10.244.1.0/24', match: 'exact' }] }],
+            action: 'accept',
+            comment: 'a\nb',
+          },
+          { conditions: [{ networks: [{ cidr: '10.244.1.0/24', match: 'longer' }] }], action: 'reject' },
+          { conditions: [{ networks: [{ cidr: '10.244.0.0/16', match: 'covered' }] }], action: 'accept' },
+          { conditions: [{ networks: [] }], action: 'accept' },
+          { conditions: [{ source: 'device' }], action: 'reject' },
+          { conditions: [{ source: 'static' }], action: 'accept' },
+          { conditions: [{ source: 'bgp' }, { interface: 'eth*' }], action: 'accept' },
+          {
+            conditions: [{ networks: [{ cidr: '10.0.0.0/8', match: 'covered' }], isNegated: true }],
+            action: { addCommunities: ['65000:100', '4200000000:1:2'] },
+          },
+          {
+            conditions: [{ networks: [{ cidr: 'fd00::/8', match: { shortest: 48, longest: 64 } }] }],
+            action: 'accept',
+          },
+          { conditions: [], action: 'reject' },
         ],
       },
     ],
     protocols: [
       { protocol: 'device', scanSeconds: 2 },
-      { protocol: 'direct', name: 'direct4', exceptInterfaces: ['cali*', 'kube-ipvs*'] },
-      { protocol: 'kernel', name: 'kernel4', scanSeconds: 2, exportFilter: 'twinlane_test' },
-      { protocol: 'static', name: 'static_empty', routes: [] },
+      { protocol: 'direct', name: 'direct4', family: 4, exceptInterfaces: ['cali*', 'kube-ipvs*'] },
+      { protocol: 'kernel', name: 'kernel4', family: 4, scanSeconds: 2, exportFilter: 'twinlane_test' },
+      { protocol: 'static', name: 'static_empty', family: 4, routes: [] },
       {
         protocol: 'static',
         name: 'static4',
+        family: 4,
         routes: [
           { cidr: '10.244.1.0/24', via: 'blackhole' },
           { cidr: '203.0.113.9/32', via: { gateway: '192.168.100.1' } },
         ],
       },
+      { protocol: 'direct', name: 'direct6', family: 6, exceptInterfaces: ['cali*'] },
+      { protocol: 'kernel', name: 'kernel6', family: 6, scanSeconds: 2, exportFilter: 'twinlane_test' },
+      {
+        protocol: 'static',
+        name: 'static6',
+        family: 6,
+        routes: [
+          { cidr: 'fd00:10:244::/122', via: 'blackhole' },
+          { cidr: '2001:db8::9/128', via: { gateway: 'fd00:100::1' } },
+        ],
+      },
+      { protocol: 'bfd', name: 'bfd1', intervalMs: 100, multiplier: 3 },
       plain,
       everything,
       external,
+      fromAnywhere,
+      ipv6,
     ],
     ...change,
   }

@@ -1,9 +1,11 @@
 import type { CustomResource } from '../../kube/resources/meta.ts'
 import { bgpConfigurations, bgpPeers } from './resources/bgp.ts'
+import { bgpFilters } from './resources/bgp-filter.ts'
 import { ipPools } from './resources/ip-pool.ts'
 import { blockAffinities, ipamBlocks, ipamConfigurations, ipamHandles } from './resources/ipam.ts'
 
 export * from './resources/bgp.ts'
+export * from './resources/bgp-filter.ts'
 export * from './resources/ip-pool.ts'
 export * from './resources/ipam.ts'
 
@@ -16,4 +18,5 @@ export const routedResources: readonly CustomResource[] = [
   ipamConfigurations,
   bgpConfigurations,
   bgpPeers,
+  bgpFilters,
 ]

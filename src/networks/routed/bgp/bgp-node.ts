@@ -1,15 +1,16 @@
-import { AddressError, parseInterfaceAddress } from '../../../base/ip.ts'
+import { AddressError, type Family, parseInterfaceAddress } from '../../../base/ip.ts'
 import type { NodeResource } from '../../../kube/resources/core.ts'
 import type { BGPConfiguration } from '../resources.ts'
 import type { Labels } from '../selector.ts'
-import { defaultAsNumber, isClusterId, nodeAnnotations, parseAsNumber } from '../virtual-node.ts'
+import { isClusterId, nodeAnnotations, parseAsNumber } from '../virtual-node.ts'
+import { bgpSettings } from './bgp-settings.ts'
 
 /** What BGP needs to know of a node. */
 export interface BgpNode {
   readonly name: string
   readonly labels: Labels
-  /** Without prefix length; absent: the node takes no part in IPv4 BGP. */
-  readonly ipv4Address: string | undefined
+  /** Without prefix length; absent: the node takes no part in BGP of that family. */
+  readonly addresses: Readonly<Partial<Record<Family, string>>>
   /** Its own, or the cluster's. */
   readonly asNumber: number
   /** Present: the node is a route reflector and not part of the mesh. */
@@ -17,50 +18,32 @@ export interface BgpNode {
   readonly listenPort: number
 }
 
-/** What holds for all nodes unless they say otherwise. */
-export interface BgpDefaults {
-  readonly isMeshEnabled: boolean
-  readonly asNumber: number
-  readonly logSeverity: string
-}
-
-export const defaultBgpPort = 179
-
-export function bgpDefaults(configurations: readonly BGPConfiguration[]): BgpDefaults {
-  const spec = configurations.find(({ metadata }) => metadata.name === 'default')?.spec
-  return {
-    isMeshEnabled: spec?.nodeToNodeMeshEnabled ?? true,
-    asNumber: spec?.asNumber ?? defaultAsNumber,
-    logSeverity: spec?.logSeverityScreen ?? 'Info',
-  }
-}
-
 /** Annotations that cannot be read are ignored, as Calico does: a typo must not take the node off the network. */
 export function bgpNodeOf(core: NodeResource, configurations: readonly BGPConfiguration[]): BgpNode {
   const annotations = core.metadata.annotations ?? {}
   const clusterId = annotations[nodeAnnotations.routeReflectorClusterId]
+  const settings = bgpSettings(configurations, core.metadata.name)
   return {
     name: core.metadata.name,
     labels: core.metadata.labels ?? {},
-    ipv4Address: addressOf(annotations[nodeAnnotations.ipv4Address]),
-    asNumber: parseAsNumber(annotations[nodeAnnotations.asNumber]) ?? bgpDefaults(configurations).asNumber,
+    addresses: {
+      ...addressOf(annotations[nodeAnnotations.ipv4Address], 4),
+      ...addressOf(annotations[nodeAnnotations.ipv6Address], 6),
+    },
+    asNumber: parseAsNumber(annotations[nodeAnnotations.asNumber]) ?? settings.asNumber,
     routeReflectorClusterId: isClusterId(clusterId) ? clusterId : undefined,
-    listenPort: listenPortOf(core.metadata.name, configurations),
+    listenPort: settings.listenPort,
   }
 }
 
-function listenPortOf(nodeName: string, configurations: readonly BGPConfiguration[]): number {
-  const port = (name: string) => configurations.find(({ metadata }) => metadata.name === name)?.spec?.listenPort
-  return port(`node.${nodeName}`) ?? port('default') ?? defaultBgpPort
-}
-
-function addressOf(annotation: string | undefined): string | undefined {
-  if (annotation === undefined) return undefined
+function addressOf(annotation: string | undefined, family: Family): Partial<Record<Family, string>> {
+  if (annotation === undefined) return {}
   try {
-    const { address, family } = parseInterfaceAddress(annotation.includes('/') ? annotation : `${annotation}/32`)
-    return family === 4 ? address : undefined
+    const text = annotation.includes('/') ? annotation : `${annotation}/${family === 4 ? 32 : 128}`
+    const { address, family: found } = parseInterfaceAddress(text)
+    return found === family ? { [family]: address } : {}
   } catch (error) {
-    if (error instanceof AddressError) return undefined
+    if (error instanceof AddressError) return {}
     throw error
   }
 }

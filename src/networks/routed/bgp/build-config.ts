@@ -1,143 +1,115 @@
-import { cidrOf, formatCidr, parseCidr } from '../../../base/ip.ts'
-import type {
-  BgpProtocol,
-  BgpTimers,
-  BirdConfig,
-  BirdFilter,
-  BirdLogClass,
-  BirdProtocol,
-  NetworkPattern,
-  NetworkTerm,
-  StaticRoute,
-} from '../../../bird/config.ts'
-import type { IPPool } from '../resources.ts'
-import { type BgpNode, defaultBgpPort } from './bgp-node.ts'
+import { cidrOf, type Family, familyOf, formatCidr } from '../../../base/ip.ts'
+import type { BirdConfig, BirdFilter, BirdLogClass, BirdProtocol, StaticRoute } from '../../../bird/config.ts'
+import type { BGPFilter } from '../resources.ts'
+import type { BgpNode } from './bgp-node.ts'
+import type { BgpSettings } from './bgp-settings.ts'
+import { type FilterInput, isNotHost, kernelFilter, ofFamily, peerTerms, ruleTerms } from './build-filters.ts'
+import { bgpProtocol, isWatched, sessionName } from './build-session.ts'
+import { routerIdOf } from './router-id.ts'
 import type { BgpSession } from './select-peers.ts'
 
 export interface BirdInput {
-  readonly local: BgpNode & { readonly ipv4Address: string }
+  readonly local: BgpNode
   readonly sessions: readonly BgpSession[]
   /** Prefixes of blocks that are confirmed to be the local node's. */
   readonly ownBlocks: readonly string[]
-  readonly pools: readonly IPPool[]
-  readonly logSeverity: string
+  readonly pools: FilterInput['pools']
+  readonly filters: readonly BGPFilter[]
+  readonly settings: BgpSettings
   /** Passwords of sessions that have one, by `<address>:<port>`. */
   readonly passwords?: ReadonlyMap<string, string>
 }
 
-const peerExport = 'twinlane_to_peers'
-const kernelExport = 'twinlane_to_kernel'
-
 /** BIRD's default is 240: with one peer down, a node that restarts would be without routes for four minutes. */
 const gracefulRestartWaitSeconds = 15
 
-/** A dead node is noticed after 30 seconds, not after BIRD's 240. */
-const timers: BgpTimers = {
-  holdSeconds: 30,
-  keepaliveSeconds: 10,
-  connectDelaySeconds: 1,
-  connectRetrySeconds: 5,
-  errorWaitSeconds: [1, 30],
-}
+/** A peer that is gone is noticed after 300 ms. */
+const bfdTimes = { intervalMs: 100, multiplier: 3 }
 
-/** The configuration of this node's BIRD (as Calico does). */
+/** The configuration of this node's BIRD (as Calico does), for the families in which the node has an address. */
 export function buildBirdConfig(input: BirdInput): BirdConfig {
+  const families = ([4, 6] as const).filter((family) => input.local.addresses[family] !== undefined)
+  const filterInput: FilterInput = { ...input, ...input.settings }
   return {
-    routerId: input.local.ipv4Address,
-    log: { target: 'stderr', classes: logClasses(input.logSeverity) },
+    routerId: routerIdOf(input.local),
+    log: { target: 'stderr', classes: logClasses(input.settings.logSeverity) },
     gracefulRestartWaitSeconds,
-    filters: [peerFilter(input), kernelFilter],
-    protocols: [...localProtocols(input), ...input.sessions.map((session) => bgpProtocol(session, input))],
+    filters: [
+      ...families.flatMap((family) => familyFilters(filterInput, family)),
+      ...input.sessions.flatMap((session) => sessionFilters(session, input, filterInput)),
+    ],
+    protocols: [
+      { protocol: 'device', scanSeconds: 2 },
+      ...(input.sessions.some(isWatched) ? [{ protocol: 'bfd' as const, name: 'bfd1', ...bfdTimes }] : []),
+      ...families.flatMap((family) => localProtocols(input, family)),
+      ...input.sessions.map((session) => bgpProtocol(session, { ...input, ...filterNames(session) })),
+    ],
   }
 }
 
-/** `Mesh_`, `Global_` or `Node_`, from which `node status` reads the peer's type, and the address. */
-export function sessionName({ kind, address, port }: BgpSession): string {
-  const prefix = { mesh: 'Mesh', global: 'Global', node: 'Node' }[kind]
-  const suffix = port === defaultBgpPort ? '' : `_port_${port}`
-  return `${prefix}_${address.replaceAll(/[.:]/g, '_')}${suffix}`
+function familyFilters(input: FilterInput, family: Family): BirdFilter[] {
+  return [
+    { name: toPeers(family), terms: peerTerms(input, family), otherwise: 'reject' },
+    kernelFilter(input, family, toKernel(family)),
+  ]
 }
 
-/**
- * What peers get to know: own blocks but no address inside them; everything else of the pools, which is addresses
- * borrowed from others' blocks and what is reflected; nothing of pools that are not to be exported; nothing else.
- */
-function peerFilter({ ownBlocks, pools }: BirdInput): BirdFilter {
-  const hidden = pools.filter(({ spec }) => spec.disableBGPExport === true)
-  const shown = pools.filter(({ spec }) => spec.disableBGPExport !== true)
-  const own = ipv4(ownBlocks)
-  const terms: NetworkTerm[] = [
-    { comment: 'pools that are not exported', networks: patterns(poolCidrs(hidden), 'covered'), action: 'reject' },
-    { comment: 'own blocks', networks: patterns(own, 'exact'), action: 'accept' },
-    { comment: 'addresses inside own blocks', networks: patterns(own.filter(isNotHost), 'longer'), action: 'reject' },
+function toPeers(family: Family): string {
+  return family === 4 ? 'twinlane_to_peers' : 'twinlane_to_peers6'
+}
+
+function toKernel(family: Family): string {
+  return family === 4 ? 'twinlane_to_kernel' : 'twinlane_to_kernel6'
+}
+
+/** A session with BGPFilters of its own has filters of its own: first its rules, then what all sessions do. */
+function sessionFilters(session: BgpSession, { filters }: BirdInput, input: FilterInput): BirdFilter[] {
+  const named = findFilters(session, filters)
+  if (named.length === 0) return []
+  const family = familyOf(session.address)
+  const { importFilter, exportFilter } = ownFilterNames(session)
+  return [
+    { name: importFilter, terms: ruleTerms(named, 'import', family), otherwise: 'accept' },
     {
-      comment: 'borrowed addresses, and blocks of others',
-      networks: patterns(poolCidrs(shown), 'covered'),
-      action: 'accept',
+      name: exportFilter,
+      terms: [...ruleTerms(named, 'export', family), ...peerTerms(input, family)],
+      otherwise: 'reject',
     },
   ]
-  return { name: peerExport, terms: terms.filter(({ networks }) => networks.length > 0), otherwise: 'reject' }
 }
 
-/** Everything that peers say goes to the kernel. It has the networks of its own interfaces already; BIRD would add them twice. */
-const kernelFilter: BirdFilter = {
-  name: kernelExport,
-  terms: [{ source: 'device', action: 'reject' }],
-  otherwise: 'accept',
+function findFilters({ options }: BgpSession, filters: readonly BGPFilter[]): BGPFilter[] {
+  return (options.filters ?? []).flatMap((name) => filters.filter(({ metadata }) => metadata.name === name))
 }
 
-function localProtocols({ ownBlocks, sessions }: BirdInput): BirdProtocol[] {
+function filterNames(session: BgpSession): { exportFilter: string; importFilter?: string } {
+  if ((session.options.filters ?? []).length > 0) return ownFilterNames(session)
+  return { exportFilter: toPeers(familyOf(session.address)) }
+}
+
+function ownFilterNames(session: BgpSession): { importFilter: string; exportFilter: string } {
+  const name = sessionName(session)
+  return { importFilter: `twinlane_from_${name}`, exportFilter: `twinlane_to_${name}` }
+}
+
+function localProtocols({ ownBlocks, sessions, settings }: BirdInput, family: Family): BirdProtocol[] {
+  const blackholes = [...ofFamily(ownBlocks, family).filter(isNotHost), ...ofFamily(settings.servicePrefixes, family)]
   const routes: StaticRoute[] = [
-    ...ipv4(ownBlocks)
-      .filter(isNotHost)
-      .map((cidr) => ({ cidr, via: 'blackhole' as const })),
-    ...sessions.flatMap(reachableByRoute),
+    ...blackholes.map((cidr) => ({ cidr, via: 'blackhole' as const })),
+    ...sessions.filter(({ address }) => familyOf(address) === family).flatMap(reachableByRoute),
   ]
+  const exceptInterfaces = ['cali*', 'kube-ipvs*', ...settings.ignoredInterfaces]
   return [
-    { protocol: 'device', scanSeconds: 2 },
-    { protocol: 'direct', name: 'direct4', exceptInterfaces: ['cali*', 'kube-ipvs*'] },
-    { protocol: 'kernel', name: 'kernel4', scanSeconds: 2, exportFilter: kernelExport },
-    { protocol: 'static', name: 'static4', routes },
+    { protocol: 'direct', name: `direct${family}`, family, exceptInterfaces },
+    { protocol: 'kernel', name: `kernel${family}`, family, scanSeconds: 2, exportFilter: toKernel(family) },
+    { protocol: 'static', name: `static${family}`, family, routes },
   ]
 }
 
 function reachableByRoute({ address, options }: BgpSession): StaticRoute[] {
   if (options.reachableBy === undefined) return []
-  return [{ cidr: formatCidr(cidrOf(address, 32, 4)), via: { gateway: options.reachableBy } }]
-}
-
-function bgpProtocol(session: BgpSession, { local, passwords }: BirdInput): BgpProtocol {
-  const { options } = session
-  const clusterId = session.isRouteReflectorClient ? local.routeReflectorClusterId : undefined
-  const password = passwords?.get(`${session.address}:${session.port}`)
-  const restartSeconds = secondsOf(options.maxRestartTime)
-  return {
-    protocol: 'bgp',
-    name: sessionName(session),
-    description: session.description,
-    localAddress: local.ipv4Address,
-    localAsNumber: local.asNumber,
-    localPort: local.listenPort,
-    neighborAddress: session.address,
-    neighborPort: session.port,
-    neighborAsNumber: session.asNumber,
-    isPassive: session.isPassive,
-    exportFilter: peerExport,
-    timers,
-    ...(clusterId === undefined ? {} : { routeReflectorClusterId: clusterId }),
-    ...(options.allowedLocalAsNumbers === undefined ? {} : { allowedLocalAsNumbers: options.allowedLocalAsNumbers }),
-    ...(options.ttlSecurityHops === undefined ? {} : { ttlSecurityHops: options.ttlSecurityHops }),
-    ...(options.keepsNextHop === true && session.asNumber !== local.asNumber ? { keepsNextHop: true } : {}),
-    ...(restartSeconds === undefined ? {} : { gracefulRestartSeconds: restartSeconds }),
-    ...(password === undefined ? {} : { password }),
-  }
-}
-
-/** `90s`, `2m`, `1m30s` as Go writes durations. */
-function secondsOf(duration: string | undefined): number | undefined {
-  const match = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(duration ?? '')
-  if (match === null || duration === undefined || duration === '') return undefined
-  return Number(match[1] ?? 0) * 3600 + Number(match[2] ?? 0) * 60 + Number(match[3] ?? 0)
+  const family = familyOf(address)
+  return [{ cidr: formatCidr(cidrOf(address, family === 4 ? 32 : 128, family)), via: { gateway: options.reachableBy } }]
 }
 
 function logClasses(severity: string): BirdLogClass[] {
@@ -151,23 +123,4 @@ function logClasses(severity: string): BirdLogClass[] {
     debug: ['debug', 'trace', 'info', 'remote', 'warning', 'error', 'auth', ...always],
   }
   return classes[severity.toLowerCase()] ?? classes.info ?? always
-}
-
-function poolCidrs(pools: readonly IPPool[]): string[] {
-  return ipv4(pools.map(({ spec }) => spec.cidr))
-}
-
-/** Sorted, without repeats and IPv6. */
-function ipv4(cidrs: readonly string[]): string[] {
-  return [...new Set(cidrs)]
-    .filter((cidr) => !cidr.includes(':'))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-}
-
-function patterns(cidrs: readonly string[], match: NetworkPattern['match']): NetworkPattern[] {
-  return cidrs.map((cidr) => ({ cidr: formatCidr(parseCidr(cidr)), match }))
-}
-
-function isNotHost(cidr: string): boolean {
-  return parseCidr(cidr).prefixLength < 32
 }

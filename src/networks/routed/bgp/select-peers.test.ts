@@ -9,7 +9,7 @@ function node(name: string, ipv4Address: string, change: Partial<BgpNode> = {}):
   return {
     name,
     labels: {},
-    ipv4Address,
+    addresses: { 4: ipv4Address },
     asNumber: 63400,
     routeReflectorClusterId: undefined,
     listenPort: 179,
@@ -30,7 +30,7 @@ function peer(name: string, spec: BGPPeerSpec): BGPPeer {
 const toReflectors = peer('peer-to-rrs', { nodeSelector: 'all()', peerSelector: "route-reflector == 'true'" })
 
 function sessionsOf(local: BgpNode, nodes: BgpNode[], peers: BGPPeer[], isMeshEnabled = false): readonly BgpSession[] {
-  return selectPeers({ local, nodes, peers, isMeshEnabled, clusterAsNumber: 63400 }).sessions
+  return selectPeers({ local, nodes, peers, isMeshEnabled, mesh: {}, clusterAsNumber: 63400 }).sessions
 }
 
 function brief(sessions: readonly BgpSession[]): string[] {
@@ -64,7 +64,7 @@ describe('the mesh', () => {
   })
 
   it('has no node without an address', () => {
-    const bare = { ...work02, ipv4Address: undefined }
+    const bare = { ...work02, addresses: {} }
     expect(brief(sessionsOf(work01, [master01, bare], [], true))).toEqual(['mesh 192.168.100.10'])
     expect(sessionsOf(bare, nodes, [], true)).toEqual([])
   })
@@ -103,6 +103,7 @@ describe("the article's route reflector", () => {
       nodes: [typo, work01],
       peers: [toReflectors],
       isMeshEnabled: false,
+      mesh: {},
       clusterAsNumber: 63400,
     })
     expect(selected.sessions).toEqual([])
@@ -177,7 +178,7 @@ describe('BGPPeers', () => {
   it('never make a node its own peer', () => {
     const all = peer('all', { nodeSelector: 'all()', peerSelector: 'all()' })
     for (const local of nodes) {
-      expect(sessionsOf(local, nodes, [all]).map(({ address }) => address)).not.toContain(local.ipv4Address)
+      expect(sessionsOf(local, nodes, [all]).map(({ address }) => address)).not.toContain(local.addresses[4])
     }
   })
 
@@ -193,6 +194,7 @@ describe('BGPPeers', () => {
       nodes: [master01Reflector, work01],
       peers: broken,
       isMeshEnabled: false,
+      mesh: {},
       clusterAsNumber: 63400,
     })
     expect(brief(sessions)).toEqual(['node 192.168.100.10'])
@@ -236,6 +238,58 @@ describe('bgpNodeOf', () => {
       'projectcalico.org/IPv4Address': '192.168.100.400/24',
       'projectcalico.org/RouteReflectorClusterID': 'yes',
     })
-    expect(bgpNodeOf(broken, [])).toMatchObject({ ipv4Address: undefined, routeReflectorClusterId: undefined })
+    expect(bgpNodeOf(broken, [])).toMatchObject({ addresses: {}, routeReflectorClusterId: undefined })
+  })
+})
+
+describe('with both families', () => {
+  const both = (name: string, last: number): BgpNode => ({
+    ...node(name, `192.168.100.${last}`),
+    addresses: { 4: `192.168.100.${last}`, 6: `fd00:100::${last}` },
+  })
+  const [one, two] = [both('one', 1), both('two', 2)]
+
+  it('two nodes have a session in each', () => {
+    expect(brief(sessionsOf(two, [one, two], [], true))).toEqual(['mesh 192.168.100.1', 'mesh fd00:100::1'])
+  })
+
+  it('a node that has IPv4 only is not dialled over IPv6', () => {
+    expect(brief(sessionsOf(two, [work01, two], [], true))).toEqual(['mesh 192.168.100.101'])
+  })
+
+  it('a peer is reached over the family of its address, and found among our nodes', () => {
+    const tor = peer('tor', { peerIP: '[fd00:100::1]:179', asNumber: 63400, node: 'two' })
+    expect(brief(sessionsOf(two, [one, two], [tor]))).toEqual(['node fd00:100::1'])
+    expect(brief(sessionsOf(one, [one, two], [tor]))).toEqual(['node 192.168.100.2', 'node fd00:100::2'])
+  })
+})
+
+describe('what a BGPPeer or the mesh asks for', () => {
+  const options = (spec: BGPPeerSpec): BgpSession['options'] | undefined =>
+    sessionsOf(work01, nodesOfCluster, [peer('tor', { peerIP: '192.168.100.1', asNumber: 65000, ...spec })])[0]?.options
+  const nodesOfCluster = [master01, work01, work02]
+
+  it.each([
+    [{ nextHopMode: 'Self' }, { nextHop: 'self' }],
+    [{ nextHopMode: 'Keep' }, { nextHop: 'keep' }],
+    [{ nextHopMode: 'Auto' }, {}],
+    [{ keepOriginalNextHop: true }, { nextHop: 'keep' }],
+    [{ sourceAddress: 'None' }, { isFromAnyAddress: true }],
+    [{ sourceAddress: 'UseNodeIP' }, {}],
+    [{ filters: ['b', 'a'] }, { filters: ['b', 'a'] }],
+    [{ localASNumber: 65001 }, { localAsNumber: 65001 }],
+    [{ failureDetectionMode: 'BFDIfDirectlyConnected' }, { failureDetectionMode: 'BFDIfDirectlyConnected' }],
+    [
+      { numAllowedLocalASNumbers: 1, ttlSecurity: 2 },
+      { allowedLocalAsNumbers: 1, ttlSecurityHops: 2 },
+    ],
+  ] satisfies [BGPPeerSpec, object][])('%j is %j of the session', (spec, expected) => {
+    expect(options(spec)).toEqual(expected)
+  })
+
+  it('is of every session of the mesh', () => {
+    const mesh = { maxRestartTime: '90s', password: { name: 'bgp', key: 'mesh' } }
+    const input = { local: work01, nodes: nodesOfCluster, peers: [], isMeshEnabled: true, mesh, clusterAsNumber: 63400 }
+    expect(selectPeers(input).sessions.map((session) => session.options)).toEqual([mesh, mesh])
   })
 })

@@ -1,7 +1,8 @@
-import { isAddress, parseAddress } from '../../../base/ip.ts'
-import type { BGPPeer, BGPPeerSpec, SecretKeyRef } from '../resources.ts'
+import { familyOf, isAddress } from '../../../base/ip.ts'
+import type { BGPPeer, BGPPeerSpec } from '../resources.ts'
 import { matchesSelector, parseSelector, SelectorError } from '../selector.ts'
-import { type BgpNode, defaultBgpPort } from './bgp-node.ts'
+import type { BgpNode } from './bgp-node.ts'
+import { defaultBgpPort, type MeshSettings } from './bgp-settings.ts'
 
 /** One BGP session of the local node. */
 export interface BgpSession {
@@ -17,13 +18,16 @@ export interface BgpSession {
   readonly options: SessionOptions
 }
 
-export interface SessionOptions {
-  readonly password?: SecretKeyRef
-  readonly maxRestartTime?: string
+export interface SessionOptions extends MeshSettings {
   readonly allowedLocalAsNumbers?: number
   readonly ttlSecurityHops?: number
-  readonly keepsNextHop?: boolean
+  readonly nextHop?: 'self' | 'keep'
   readonly reachableBy?: string
+  /** The session is opened from whatever address the routing table says. */
+  readonly isFromAnyAddress?: boolean
+  readonly localAsNumber?: number
+  /** Names of BGPFilters. */
+  readonly filters?: readonly string[]
 }
 
 export interface PeerProblem {
@@ -43,14 +47,18 @@ export interface PeerInput {
   readonly nodes: readonly BgpNode[]
   readonly peers: readonly BGPPeer[]
   readonly isMeshEnabled: boolean
+  readonly mesh: MeshSettings
   /** AS number of a peerIP without one. */
   readonly clusterAsNumber: number
 }
 
-/** The sessions that the local node shall have (as Calico does), in an order that does not depend on the input's. */
+/**
+ * The sessions that the local node shall have (as Calico does), in an order that does not depend on the input's. Two
+ * nodes that both have both families have two sessions.
+ */
 export function selectPeers(input: PeerInput): SelectedPeers {
   const { local } = input
-  if (local.ipv4Address === undefined) return { sessions: [], problems: [] }
+  if (addressesOf(local).length === 0) return { sessions: [], problems: [] }
   const peerings = [...input.peers].sort(byName).map((peer) => resolvePeering(peer, input))
   const problems = peerings.flatMap(({ peer, problem }) => (problem === undefined ? [] : [{ peer, message: problem }]))
   const global = firstOfEach(
@@ -65,11 +73,12 @@ export function selectPeers(input: PeerInput): SelectedPeers {
 }
 
 /** Every other node of the mesh. Route reflectors have left it, on both sides. */
-function meshSessions({ local, nodes, isMeshEnabled }: PeerInput): BgpSession[] {
+function meshSessions({ local, nodes, isMeshEnabled, mesh }: PeerInput): BgpSession[] {
   if (!isMeshEnabled || local.routeReflectorClusterId !== undefined) return []
   return nodes
     .filter(({ name, routeReflectorClusterId }) => name !== local.name && routeReflectorClusterId === undefined)
-    .flatMap((node) => sessionTo(remoteOf(node), { kind: 'mesh', local, description: node.name, options: {} }))
+    .flatMap((node) => remotesOf(node).map((remote) => ({ node, remote })))
+    .flatMap(({ node, remote }) => sessionTo(remote, { kind: 'mesh', local, description: node.name, options: mesh }))
 }
 
 interface Remote {
@@ -96,8 +105,8 @@ function resolvePeering(peer: BGPPeer, input: PeerInput): Peering {
     const locals = isGlobal ? nodes : nodes.filter(localMatch(peer.spec))
     const remotes = isBlank(peerSelector)
       ? [remoteAt(peer.spec, { ...input, nodes })]
-      : select(nodes, peerSelector).map(remoteOf)
-    return { peer, isGlobal, locals, remotes: remotes.filter((remote) => remote !== undefined), problem: sideProblem() }
+      : select(nodes, peerSelector).flatMap(remotesOf)
+    return { peer, isGlobal, locals, remotes, problem: sideProblem() }
 
     function sideProblem(): string | undefined {
       if (remotes.length === 0) return `peerSelector ${peerSelector} matches no node, so there is no session`
@@ -124,19 +133,24 @@ function select(nodes: readonly BgpNode[], text: string | undefined): BgpNode[] 
   return nodes.filter(({ labels }) => matchesSelector(selector, labels))
 }
 
-function remoteOf(node: BgpNode): Remote | undefined {
-  if (node.ipv4Address === undefined) return undefined
-  return { address: node.ipv4Address, port: node.listenPort, asNumber: node.asNumber, node }
+function remotesOf(node: BgpNode): Remote[] {
+  const { listenPort: port, asNumber } = node
+  return addressesOf(node).map((address) => ({ address, port, asNumber, node }))
 }
 
-/** The peer that peerIP names; one of our nodes if address, port and AS number are the node's. undefined for IPv6. */
-function remoteAt(spec: BGPPeerSpec, input: PeerInput): Remote | undefined {
+function addressesOf({ addresses }: BgpNode): string[] {
+  return ([4, 6] as const).flatMap((family) => addresses[family] ?? [])
+}
+
+/** The peer that peerIP names; one of our nodes if address, port and AS number are the node's. */
+function remoteAt(spec: BGPPeerSpec, input: PeerInput): Remote {
   const { address, port } = splitPort(spec.peerIP ?? '')
-  if (parseAddress(address).family === 6) return undefined
   const asNumber = spec.asNumber ?? input.clusterAsNumber
   const node = input.nodes.find(
     (known) =>
-      known.ipv4Address === address && known.asNumber === asNumber && (port ?? known.listenPort) === known.listenPort,
+      addressesOf(known).includes(address) &&
+      known.asNumber === asNumber &&
+      (port ?? known.listenPort) === known.listenPort,
   )
   return { address, port: port ?? node?.listenPort ?? defaultBgpPort, asNumber, node }
 }
@@ -166,18 +180,20 @@ function toRemotes({ peer, isGlobal, locals, remotes }: Peering, local: BgpNode)
 function backToLocals({ peer, locals, remotes }: Peering, local: BgpNode): BgpSession[] {
   if (peer.spec.reversePeering === 'Manual') return []
   if (!remotes.some(({ node }) => node?.name === local.name)) return []
-  return locals.flatMap((node) =>
-    sessionTo(remoteOf(node), { kind: 'node', local, description: peer.metadata.name, options: optionsOf(peer.spec) }),
-  )
+  return locals
+    .flatMap(remotesOf)
+    .flatMap((remote) =>
+      sessionTo(remote, { kind: 'node', local, description: peer.metadata.name, options: optionsOf(peer.spec) }),
+    )
 }
 
 function sessionTo(
-  remote: Remote | undefined,
+  remote: Remote,
   from: { kind: BgpSession['kind']; local: BgpNode; description: string; options: SessionOptions },
 ): BgpSession[] {
   const { kind, local, description, options } = from
-  const own = local.ipv4Address
-  if (remote === undefined || own === undefined || remote.address === own) return []
+  const own = local.addresses[familyOf(remote.address)]
+  if (own === undefined || remote.address === own) return []
   const { address, port, asNumber, node } = remote
   // Compared as text, as every Calico node does: both sides must come to opposite answers.
   const isPassive = kind !== 'node' && node !== undefined && address > own
@@ -193,15 +209,24 @@ function isClient(remote: Remote, local: BgpNode): boolean {
 }
 
 function optionsOf(spec: BGPPeerSpec): SessionOptions {
-  const { password, maxRestartTime, numAllowedLocalASNumbers, ttlSecurity, keepOriginalNextHop, reachableBy } = spec
-  return {
-    ...(password?.secretKeyRef === undefined ? {} : { password: password.secretKeyRef }),
-    ...(maxRestartTime === undefined ? {} : { maxRestartTime }),
-    ...(numAllowedLocalASNumbers === undefined ? {} : { allowedLocalAsNumbers: numAllowedLocalASNumbers }),
-    ...(ttlSecurity === undefined ? {} : { ttlSecurityHops: ttlSecurity }),
-    ...(keepOriginalNextHop === undefined ? {} : { keepsNextHop: keepOriginalNextHop }),
-    ...(reachableBy === undefined ? {} : { reachableBy }),
+  const options = {
+    password: spec.password?.secretKeyRef,
+    maxRestartTime: spec.maxRestartTime,
+    failureDetectionMode: spec.failureDetectionMode,
+    allowedLocalAsNumbers: spec.numAllowedLocalASNumbers,
+    ttlSecurityHops: spec.ttlSecurity,
+    nextHop: nextHopOf(spec),
+    reachableBy: spec.reachableBy,
+    isFromAnyAddress: spec.sourceAddress === 'None' ? true : undefined,
+    localAsNumber: spec.localASNumber,
+    filters: spec.filters,
   }
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+function nextHopOf({ nextHopMode = 'Auto', keepOriginalNextHop }: BGPPeerSpec): SessionOptions['nextHop'] {
+  if (nextHopMode === 'Self') return 'self'
+  return nextHopMode === 'Keep' || keepOriginalNextHop === true ? 'keep' : undefined
 }
 
 function firstOfEach(sessions: readonly BgpSession[]): BgpSession[] {

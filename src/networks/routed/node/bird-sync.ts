@@ -2,12 +2,13 @@ import { renderBirdConfig } from '../../../bird/render.ts'
 import type { Informer, KubeClient } from '../../../kube/api.ts'
 import { secrets } from '../../../kube/resources/core.ts'
 import type { NodeDeps } from '../../driver.ts'
-import { bgpDefaults, bgpNodeOf } from '../bgp/bgp-node.ts'
+import { bgpNodeOf } from '../bgp/bgp-node.ts'
+import { bgpSettings } from '../bgp/bgp-settings.ts'
 import { buildBirdConfig } from '../bgp/build-config.ts'
 import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-peers.ts'
 import { isConfirmed } from '../ipam/affinity.ts'
 import { ownerOf } from '../ipam/block.ts'
-import type { BGPConfiguration, BGPPeer, BlockAffinity, IPAMBlock, IPPool } from '../resources.ts'
+import type { BGPConfiguration, BGPFilter, BGPPeer, BlockAffinity, IPAMBlock, IPPool } from '../resources.ts'
 import type { BirdFile } from './bird-file.ts'
 
 /** Where Calico keeps the Secrets that BGPPeers name. */
@@ -20,6 +21,7 @@ export interface BirdSources {
   readonly affinities: Informer<BlockAffinity>
   readonly configurations: Informer<BGPConfiguration>
   readonly peers: Informer<BGPPeer>
+  readonly filters: Informer<BGPFilter>
 }
 
 /** Brings this node's BIRD to what the cluster says. Without an address the node takes no part in BGP yet. */
@@ -27,22 +29,24 @@ export async function syncBird(sources: BirdSources, file: BirdFile): Promise<re
   const { deps, pools, peers, configurations } = sources
   const all = deps.nodes.list().map((node) => bgpNodeOf(node, configurations.list()))
   const local = all.find(({ name }) => name === deps.nodeName)
-  if (local?.ipv4Address === undefined) return []
-  const defaults = bgpDefaults(configurations.list())
+  if (local === undefined || Object.keys(local.addresses).length === 0) return []
+  const settings = bgpSettings(configurations.list(), deps.nodeName)
   const selected = selectPeers({
     local,
     nodes: all,
     peers: peers.list(),
-    isMeshEnabled: defaults.isMeshEnabled,
-    clusterAsNumber: defaults.asNumber,
+    isMeshEnabled: settings.isMeshEnabled,
+    mesh: settings.mesh,
+    clusterAsNumber: settings.asNumber,
   })
   const { passwords, sessions, problems } = await withPasswords(deps.kube, selected.sessions, peers.list())
   const config = buildBirdConfig({
-    local: { ...local, ipv4Address: local.ipv4Address },
+    local,
     sessions,
     ownBlocks: ownBlocks(sources),
     pools: pools.list(),
-    logSeverity: defaults.logSeverity,
+    filters: sources.filters.list(),
+    settings,
     passwords,
   })
   await file.apply(renderBirdConfig(config))

@@ -17,7 +17,15 @@ import { ownerOf } from '../ipam/block.ts'
 import { BlockStore } from '../ipam/block-store.ts'
 import { BlockView } from '../ipam/block-view.ts'
 import { releaseByHandle } from '../ipam/release.ts'
-import { bgpConfigurations, bgpPeers, blockAffinities, type IPPool, ipamBlocks, ipPools } from '../resources.ts'
+import {
+  bgpConfigurations,
+  bgpFilters,
+  bgpPeers,
+  blockAffinities,
+  type IPPool,
+  ipamBlocks,
+  ipPools,
+} from '../resources.ts'
 import { attach } from './attach.ts'
 import { BirdFile } from './bird-file.ts'
 import { type BirdSources, syncBird } from './bird-sync.ts'
@@ -68,6 +76,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       affinities: informer(blockAffinities),
       configurations: informer(bgpConfigurations),
       peers: informer(bgpPeers),
+      filters: informer(bgpFilters),
     }
     this.#context = contextOf(settings, this.#sources, () => this.#mtuBytes)
     this.#bird = new BirdFile({ configFile: deps.paths.birdConfigFile, socket: deps.paths.birdSocket })
@@ -85,8 +94,9 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     // Every watch listens to it for as long as it lasts.
     setMaxListeners(0, signal)
     const { kernel, kube, log } = this.#deps
-    const { pools, blocks, affinities, configurations, peers } = this.#sources
-    await Promise.all([pools, blocks, affinities, configurations, peers].map((informer) => informer.start(signal)))
+    const { pools, blocks, affinities, configurations, peers, filters } = this.#sources
+    const informers = [pools, blocks, affinities, configurations, peers, filters]
+    await Promise.all(informers.map((informer) => informer.start(signal)))
     await ensureDefaultPool({ kube, log, pools }, this.#settings)
     await this.#syncAddress(signal)
     await ensureForwarding(kernel)
@@ -127,7 +137,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   }
 
   #subscribe(): void {
-    const { deps, pools, blocks, affinities, configurations, peers } = this.#sources
+    const { deps, pools, blocks, affinities, configurations, peers, filters } = this.#sources
     this.#subscriptions = [
       pools.onChange(() => this.#queue.add('nft')),
       deps.nodes.onChange(() => this.#queue.add('address')),
@@ -135,7 +145,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       blocks.on((event) => {
         if (event.type !== 'updated' || ownerOf(event.before) !== ownerOf(event.object)) this.#queue.add('bird')
       }),
-      ...[pools, affinities, configurations, peers, deps.nodes].map((source) =>
+      ...[pools, affinities, configurations, peers, filters, deps.nodes].map((source) =>
         source.onChange(() => this.#queue.add('bird')),
       ),
     ]

@@ -31,7 +31,11 @@ export interface BGPConfigurationSpec {
   ignoredInterfaces?: string[]
   nodeMeshPassword?: { secretKeyRef?: SecretKeyRef }
   nodeMeshMaxRestartTime?: string
+  nodeMeshFailureDetectionMode?: FailureDetectionMode
 }
+
+/** Whether BFD (RFC 5880) watches a session. The name is that of Calico Enterprise; the free Calico has none. */
+export type FailureDetectionMode = 'None' | 'BFDIfDirectlyConnected'
 
 /** Which of our nodes talk BGP to whom (as Calico does). */
 export interface BGPPeer extends KubeObject {
@@ -54,12 +58,24 @@ export interface BGPPeerSpec {
   ttlSecurity?: number
   reachableBy?: string
   reversePeering?: 'Auto' | 'Manual'
+  /** Names of BGPFilters, in the order in which they are asked. */
+  filters?: string[]
+  localASNumber?: number
+  nextHopMode?: 'Auto' | 'Self' | 'Keep'
+  failureDetectionMode?: FailureDetectionMode
 }
 
 export interface SecretKeyRef {
   name: string
   key: string
 }
+
+const failureDetectionMode = text(
+  'BFDIfDirectlyConnected: BFD notices within a second that the peer is gone. Default None.',
+  {
+    enum: ['None', 'BFDIfDirectlyConnected'],
+  },
+)
 
 const secretKeyRef = record('Key of a Secret that holds the password.', {
   secretKeyRef: record(
@@ -128,6 +144,7 @@ export const bgpConfigurations = calicoResource<BGPConfiguration>({
     ignoredInterfaces: listOf('Interfaces whose networks are not known to BGP.', { type: 'string' }),
     nodeMeshPassword: secretKeyRef,
     nodeMeshMaxRestartTime: text('Longest time that peers of the mesh keep routes of a node that restarts, e.g. 120s.'),
+    nodeMeshFailureDetectionMode: failureDetectionMode,
   }),
 })
 
@@ -162,6 +179,12 @@ export const bgpPeers = calicoResource<BGPPeer>({
       reversePeering: text('Auto: selected peers get the session back without being selected themselves.', {
         enum: ['Auto', 'Manual'],
       }),
+      filters: listOf('Names of BGPFilters, in the order in which they are asked.', { type: 'string' }),
+      localASNumber: asNumber('AS number that the local side shows to this peer.'),
+      nextHopMode: text('Self: our address. Keep: as we have it. Auto: our address over eBGP, kept over iBGP.', {
+        enum: ['Auto', 'Self', 'Keep'],
+      }),
+      failureDetectionMode,
     },
     {
       allOf: [
@@ -169,6 +192,7 @@ export const bgpPeers = calicoResource<BGPPeer>({
         notBoth('peerIP', 'peerSelector'),
         notBoth('peerSelector', 'asNumber'),
         notBoth('peerSelector', 'reachableBy'),
+        notBoth('keepOriginalNextHop', 'nextHopMode'),
       ],
     },
   ),

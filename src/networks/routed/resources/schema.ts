@@ -34,6 +34,11 @@ export const asNumber = (description: string): Schema =>
 /** Both fields at once are refused. */
 export const notBoth = (one: string, other: string): Schema => ({ not: { required: [one, other] } })
 
+/** The one field is refused without the other. */
+export const needs = (one: string, other: string): Schema => ({
+  anyOf: [{ not: { required: [one] } }, { required: [other] }],
+})
+
 /** Shape of an address prefix; whether it is a valid one is decided by the reader. */
 export const cidrPattern = '^[0-9a-fA-F:.]+/[0-9]{1,3}$'
 
