@@ -39,7 +39,7 @@ export interface FilterTerm {
   readonly comment?: string
 }
 
-export type FilterCondition = NetworkCondition | SourceCondition | InterfaceCondition
+export type FilterCondition = NetworkCondition | SourceCondition | ProtocolCondition | InterfaceCondition
 
 /** The route's network is any of these, or none of them. */
 export interface NetworkCondition {
@@ -50,6 +50,11 @@ export interface NetworkCondition {
 /** Where BIRD has the route from. */
 export interface SourceCondition {
   readonly source: 'device' | 'static' | 'bgp'
+}
+
+/** The protocol, by its name, that BIRD has the route from. */
+export interface ProtocolCondition {
+  readonly isFrom: string
 }
 
 /** The interface that the route leads out of; `*` and `?` as in file names. */
@@ -97,11 +102,13 @@ export interface StaticProtocol {
   readonly name: string
   readonly family: Family
   readonly routes: readonly StaticRoute[]
+  /** Which of several routes to one network is used; the highest is. @default 200, where BGP has 100 */
+  readonly preference?: number
 }
 
 export interface StaticRoute {
   readonly cidr: string
-  readonly via: 'blackhole' | { readonly gateway: string }
+  readonly via: 'blackhole' | { readonly gateways: readonly string[] }
 }
 
 /** Notices within `intervalMs` times `multiplier` that a peer is gone, for the sessions that use it. */

@@ -11,6 +11,7 @@ import type {
   KernelProtocol,
   NetworkPattern,
   StaticProtocol,
+  StaticRoute,
 } from './config.ts'
 import { BirdError } from './errors.ts'
 
@@ -51,6 +52,7 @@ const routeSources = { device: 'RTS_DEVICE', static: 'RTS_STATIC', bgp: 'RTS_BGP
 
 function renderCondition(condition: FilterCondition): string {
   if ('source' in condition) return `source = ${routeSources[condition.source]}`
+  if ('isFrom' in condition) return `proto = ${quoted(condition.isFrom)}`
   if ('interface' in condition) return `ifname ~ ${quoted(condition.interface)}`
   const operator = condition.isNegated === true ? '!~' : '~'
   return `net ${operator} [ ${condition.networks.map(renderPattern).join(', ')} ]`
@@ -134,12 +136,17 @@ function renderKernel(protocol: KernelProtocol): string {
 
 function renderStatic(protocol: StaticProtocol): string {
   return block(`\nprotocol static ${name(protocol.name)}`, [
-    `${channel(protocol.family)};`,
-    ...protocol.routes.map((route) => {
-      const to = route.via === 'blackhole' ? 'blackhole' : `via ${address(route.via.gateway)}`
-      return `route ${canonicalCidr(route.cidr)} ${to};`
-    }),
+    protocol.preference === undefined
+      ? `${channel(protocol.family)};`
+      : `${channel(protocol.family)} { preference ${whole(protocol.preference)}; };`,
+    ...protocol.routes.map((route) => `route ${canonicalCidr(route.cidr)} ${renderVia(route)};`),
   ])
+}
+
+function renderVia({ cidr, via }: StaticRoute): string {
+  if (via === 'blackhole') return 'blackhole'
+  if (via.gateways.length === 0) throw new BirdError(`the route to ${cidr} has no gateway`)
+  return via.gateways.map((gateway) => `via ${address(gateway)}`).join(' ')
 }
 
 function renderBgp(protocol: BgpProtocol): string {

@@ -111,6 +111,7 @@ function config(change: Partial<BirdConfig> = {}): BirdConfig {
             conditions: [{ networks: [{ cidr: 'fd00::/8', match: { shortest: 48, longest: 64 } }] }],
             action: 'accept',
           },
+          { conditions: [{ isFrom: 'held4' }], action: 'reject' },
           { conditions: [], action: 'reject' },
         ],
       },
@@ -126,7 +127,7 @@ function config(change: Partial<BirdConfig> = {}): BirdConfig {
         family: 4,
         routes: [
           { cidr: '10.244.1.0/24', via: 'blackhole' },
-          { cidr: '203.0.113.9/32', via: { gateway: '192.168.100.1' } },
+          { cidr: '203.0.113.9/32', via: { gateways: ['192.168.100.1'] } },
         ],
       },
       { protocol: 'direct', name: 'direct6', family: 6, exceptInterfaces: ['cali*'] },
@@ -137,8 +138,15 @@ function config(change: Partial<BirdConfig> = {}): BirdConfig {
         family: 6,
         routes: [
           { cidr: 'fd00:10:244::/122', via: 'blackhole' },
-          { cidr: '2001:db8::9/128', via: { gateway: 'fd00:100::1' } },
+          { cidr: '2001:db8::9/128', via: { gateways: ['fd00:100::1'] } },
         ],
+      },
+      {
+        protocol: 'static',
+        name: 'held4',
+        family: 4,
+        preference: 1,
+        routes: [{ cidr: '10.244.7.0/24', via: { gateways: ['192.168.100.1', '192.168.100.2'] } }],
       },
       { protocol: 'bfd', name: 'bfd1', intervalMs: 100, multiplier: 3 },
       plain,

@@ -146,7 +146,11 @@ describe('the steps of the article', () => {
 
 describe('a configuration that BIRD refuses', () => {
   it('changes neither the file nor the sessions, and is a problem of the node until it is gone', async () => {
-    const before = await readFile(work02.birdConfigFile, 'utf8')
+    const before = await eventually('the end of the change before', async () => {
+      const text = await readFile(work02.birdConfigFile, 'utf8')
+      expect(text).not.toContain('held4')
+      return text
+    })
     await cluster.kube.create(bgpPeers, {
       metadata: { name: 'broken' },
       spec: { node: 'work02', peerIP: '203.0.113.9', asNumber: 0 },

@@ -109,7 +109,9 @@ function localProtocols({ ownBlocks, sessions, settings }: BirdInput, family: Fa
 function reachableByRoute({ address, options }: BgpSession): StaticRoute[] {
   if (options.reachableBy === undefined) return []
   const family = familyOf(address)
-  return [{ cidr: formatCidr(cidrOf(address, family === 4 ? 32 : 128, family)), via: { gateway: options.reachableBy } }]
+  return [
+    { cidr: formatCidr(cidrOf(address, family === 4 ? 32 : 128, family)), via: { gateways: [options.reachableBy] } },
+  ]
 }
 
 function logClasses(severity: string): BirdLogClass[] {

@@ -1,4 +1,3 @@
-import { renderBirdConfig } from '../../../bird/render.ts'
 import type { Informer, KubeClient } from '../../../kube/api.ts'
 import { secrets } from '../../../kube/resources/core.ts'
 import type { NodeDeps } from '../../driver.ts'
@@ -9,7 +8,7 @@ import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-pe
 import { isConfirmed } from '../ipam/affinity.ts'
 import { ownerOf } from '../ipam/block.ts'
 import type { BGPConfiguration, BGPFilter, BGPPeer, BlockAffinity, IPAMBlock, IPPool } from '../resources.ts'
-import type { BirdFile } from './bird-file.ts'
+import type { SteadyBird } from './steady-bird.ts'
 
 /** Where Calico keeps the Secrets that BGPPeers name. */
 const secretNamespace = 'kube-system'
@@ -25,7 +24,11 @@ export interface BirdSources {
 }
 
 /** Brings this node's BIRD to what the cluster says. Without an address the node takes no part in BGP yet. */
-export async function syncBird(sources: BirdSources, file: BirdFile): Promise<readonly PeerProblem[]> {
+export async function syncBird(
+  sources: BirdSources,
+  bird: SteadyBird,
+  signal: AbortSignal,
+): Promise<readonly PeerProblem[]> {
   const { deps, pools, peers, configurations } = sources
   const all = deps.nodes.list().map((node) => bgpNodeOf(node, configurations.list()))
   const local = all.find(({ name }) => name === deps.nodeName)
@@ -49,7 +52,7 @@ export async function syncBird(sources: BirdSources, file: BirdFile): Promise<re
     settings,
     passwords,
   })
-  await file.apply(renderBirdConfig(config))
+  await bird.apply(config, signal)
   return [...selected.problems, ...problems]
 }
 

@@ -27,7 +27,6 @@ import {
   ipPools,
 } from '../resources.ts'
 import { attach } from './attach.ts'
-import { BirdFile } from './bird-file.ts'
 import { type BirdSources, syncBird } from './bird-sync.ts'
 import { buildNft } from './build-nft.ts'
 import { collectGarbage } from './collect-garbage.ts'
@@ -37,6 +36,7 @@ import { detach } from './detach.ts'
 import { ensureForwarding, restoreHostInterfaces } from './host-setup.ts'
 import { ensureNodeAddress } from './node-address.ts'
 import { PendingReleases } from './pending-releases.ts'
+import { SteadyBird } from './steady-bird.ts'
 import { verify } from './verify.ts'
 
 /** The routed network on one node. */
@@ -55,7 +55,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #deps: NodeDeps
   readonly #sources: BirdSources
   readonly #context: NodeContext
-  readonly #bird: BirdFile
+  readonly #bird: SteadyBird
   readonly #queue: Workqueue
   readonly #problems = new Map<Part | 'start', string>([['start', 'the routed network is starting']])
   readonly #reported = new Set<string>()
@@ -79,7 +79,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       filters: informer(bgpFilters),
     }
     this.#context = contextOf(settings, this.#sources, () => this.#mtuBytes)
-    this.#bird = new BirdFile({ configFile: deps.paths.birdConfigFile, socket: deps.paths.birdSocket })
+    this.#bird = new SteadyBird({ configFile: deps.paths.birdConfigFile, socket: deps.paths.birdSocket, log: deps.log })
     this.#queue = new Workqueue({
       name: 'routed',
       log: deps.log,
@@ -191,7 +191,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
 
   async #syncBird(): Promise<void> {
     try {
-      for (const { peer, message } of await syncBird(this.#sources, this.#bird)) {
+      for (const { peer, message } of await syncBird(this.#sources, this.#bird, this.#stopping.signal)) {
         this.#report({ type: bgpPeers, object: peer }, 'NoBGPSession', message)
       }
     } catch (error) {

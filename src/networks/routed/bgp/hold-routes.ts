@@ -1,0 +1,54 @@
+import { isDeepStrictEqual } from 'node:util'
+import { parseCidr } from '../../../base/ip.ts'
+import type { BgpProtocol, BirdConfig, BirdFilter, StaticProtocol } from '../../../bird/config.ts'
+import type { BirdRoute } from '../../../bird/routes.ts'
+
+const families = [4, 6] as const
+
+/** Below BGP's 100: a held route is used only while no peer says anything of the network. */
+const heldPreference = 1
+
+/** Whether a session that is there before will not be there as it is: then its routes go, until others bring them. */
+export function losesSessions(before: BirdConfig, after: BirdConfig): boolean {
+  const kept = new Map(sessionsOf(after).map((session) => [session.name, session]))
+  return sessionsOf(before).some((session) => !isDeepStrictEqual(kept.get(session.name), session))
+}
+
+/** The configuration, in which the routes stay as they are for as long as no peer announces them. Peers are not told. */
+export function holdRoutes(config: BirdConfig, held: readonly BirdRoute[]): BirdConfig {
+  const protocols = families.flatMap((family): StaticProtocol[] => {
+    const routes = held
+      .filter(({ destination, gateways }) => parseCidr(destination).family === family && gateways.length > 0)
+      .map(({ destination, gateways }) => ({ cidr: destination, via: { gateways } }))
+    return routes.length === 0
+      ? []
+      : [{ protocol: 'static', name: heldName(family), family, preference: heldPreference, routes }]
+  })
+  if (protocols.length === 0) return config
+  const names = protocols.map(({ name }) => name)
+  const exports = new Set(sessionsOf(config).map(({ exportFilter }) => exportFilter))
+  return {
+    ...config,
+    filters: config.filters.map((filter) => (exports.has(filter.name) ? withoutHeld(filter, names) : filter)),
+    protocols: [...config.protocols, ...protocols],
+  }
+}
+
+/** Those of the held routes that no peer announces. */
+export function stillMissing(held: readonly BirdRoute[], announced: readonly BirdRoute[]): BirdRoute[] {
+  const known = new Set(announced.map(({ destination }) => destination))
+  return held.filter(({ destination }) => !known.has(destination))
+}
+
+function heldName(family: 4 | 6): string {
+  return `held${family}`
+}
+
+function withoutHeld(filter: BirdFilter, names: readonly string[]): BirdFilter {
+  const terms = names.map((name) => ({ conditions: [{ isFrom: name }], action: 'reject' as const }))
+  return { ...filter, terms: [...terms, ...filter.terms] }
+}
+
+function sessionsOf({ protocols }: BirdConfig): BgpProtocol[] {
+  return protocols.filter((protocol) => protocol.protocol === 'bgp')
+}
