@@ -19,7 +19,14 @@ afterEach(() => rm(folder, { recursive: true }))
 
 test('the shim is there under its own name and those of the roles, as one file that can be executed', async () => {
   expect(await installCni(shim, bin)).toEqual({ foreign: [] })
-  expect((await readdir(bin)).sort()).toEqual(['calico', 'calico-ipam', 'ovn-k8s-cni-overlay', 'twinlane'])
+  expect((await readdir(bin)).sort()).toEqual([
+    'calico',
+    'calico-ipam',
+    'multus',
+    'multus-shim',
+    'ovn-k8s-cni-overlay',
+    'twinlane',
+  ])
   const files = await Promise.all((await readdir(bin)).map((name) => stat(join(bin, name))))
   expect(new Set(files.map((file) => file.ino)).size).toBe(1)
   for (const file of files) expect(file.mode & 0o777).toBe(0o755)
@@ -30,7 +37,7 @@ test('an older one of ours is replaced, and installing again changes nothing', a
   await writeFile(shim, 'second: CNI plugin of Twinlane')
   await installCni(shim, bin)
   await installCni(shim, bin)
-  expect(await readdir(bin)).toHaveLength(4)
+  expect(await readdir(bin)).toHaveLength(6)
   for (const name of await readdir(bin)) expect(await readFile(join(bin, name), 'utf8')).toContain('second')
 })
 
@@ -38,7 +45,7 @@ test('what is left of an installation that was killed does no harm', async () =>
   await installCni(shim, bin)
   await writeFile(join(bin, 'twinlane.new'), 'half')
   await installCni(shim, bin)
-  expect(await readdir(bin)).toHaveLength(4)
+  expect(await readdir(bin)).toHaveLength(6)
 })
 
 test("another vendor's executable is left alone under a role's name, and an error under our own", async () => {

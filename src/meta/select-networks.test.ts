@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createFakeNetwork } from '../../test/contract/fake-driver.ts'
+import { readConfigList } from '../cni/config.ts'
 import type { NetworkAttachmentDefinition } from '../kube/resources/net-attach-def.ts'
 import { parseMetaConfig } from './net-conf.ts'
 import { NetworkSelectionError, readPodNetworks, type SelectOptions, selectNetworks } from './select-networks.ts'
@@ -22,8 +23,11 @@ const definitions: Record<string, object | string | undefined> = {
   'default/unknown': { cniVersion: '1.0.0', type: 'nonsense' },
   'default/broken': '{"type"',
   'default/empty': '',
+  'default/on-node': '',
   'other/net': { cniVersion: '1.0.0', type: 'ovn-k8s-cni-overlay' },
 }
+
+const onNode = readConfigList({ cniVersion: '1.0.0', name: 'on-node', type: 'bridge' })
 
 function definition(namespace: string, name: string): NetworkAttachmentDefinition | undefined {
   const config = definitions[`${namespace}/${name}`]
@@ -39,6 +43,8 @@ function select(annotation: string | undefined, changes: Partial<SelectOptions> 
   const annotations = annotation === undefined ? {} : { 'k8s.v1.cni.cncf.io/networks': annotation }
   return selectNetworks({
     conf,
+    base: 'delegates' in conf.networks ? conf.networks.delegates.map((list) => ({ networkName: list.name, list })) : [],
+    findFile: (name) => (name === 'on-node' ? onNode : undefined),
     networks: readPodNetworks({ metadata: { name: 'p', namespace: 'default', annotations } }, conf, 'eth0'),
     podNamespace: 'default',
     defaultInterface: 'eth0',
@@ -167,6 +173,42 @@ describe('a request that cannot be met names the thing and the fix:', () => {
 })
 
 test('a configuration without delegates is refused', () => {
-  expect(() => parseMetaConfig({ cniVersion: '1.0.0', name: 'n', type: 'twinlane' })).toThrow('delegates is missing')
+  expect(() => parseMetaConfig({ cniVersion: '1.0.0', name: 'n', type: 'twinlane' })).toThrow(
+    'neither delegates nor clusterNetwork',
+  )
   expect(() => parseMetaConfig({ ...netConf, delegates: [{ name: 'x' }] })).toThrow('delegates[0]')
+})
+
+test('a definition without a configuration means the one of its name on the node', () => {
+  expect(select('on-node')[1]).toMatchObject({ networkName: 'default/on-node', configList: { name: 'on-node' } })
+})
+
+describe('the configuration of the meta-plugin', () => {
+  const multus = { cniVersion: '0.3.1', name: 'multus-cni-network', type: 'multus' }
+
+  test('names networks, and then delegates do not count', () => {
+    const conf = parseMetaConfig({ ...netConf, ...multus, clusterNetwork: 'calico', defaultNetworks: ['storage'] })
+    expect(conf.networks).toEqual({ clusterNetwork: 'calico', defaultNetworks: ['storage'] })
+  })
+
+  test("has Multus' defaults", () => {
+    expect(parseMetaConfig({ ...multus, clusterNetwork: 'x' })).toMatchObject({
+      systemNamespaces: ['kube-system'],
+      globalNamespaces: ['default'],
+      multusNamespace: 'kube-system',
+      namespaceIsolation: false,
+      confDir: '/etc/cni/multus/net.d',
+    })
+  })
+
+  test.each([
+    [{ clusterNetwork: 7 }, 'clusterNetwork of network "multus-cni-network" is 7'],
+    [
+      { clusterNetwork: 'x', defaultNetworks: 'storage' },
+      'defaultNetworks of network "multus-cni-network" is "storage"',
+    ],
+    [{ clusterNetwork: 'x', systemNamespaces: [1] }, 'systemNamespaces of network'],
+  ])('%j is refused with the key', (keys, message) => {
+    expect(() => parseMetaConfig({ ...multus, ...keys })).toThrow(message)
+  })
 })

@@ -72,6 +72,14 @@ export function readPodNetworks(
   }
 }
 
+/** A network that is attached to every pod. */
+export interface BaseNetwork {
+  /** `<namespace>/<NAD name>`, or the CNI network's name. */
+  readonly networkName: string
+  readonly list: NetworkConfigList
+  readonly nad?: { readonly namespace: string; readonly name: string } | undefined
+}
+
 /** Every definition that must be looked up before selectNetworks. */
 export function neededDefinitions(networks: PodNetworks): readonly { namespace: string; name: string }[] {
   return networks.defaultOverride === undefined
@@ -87,7 +95,11 @@ export interface SelectOptions {
   readonly defaultInterface: string
   /** The runtime's own runtimeConfig; for the default network only (NPWG standard, section 7.5). */
   readonly runtimeConfig: Readonly<Record<string, unknown>>
+  /** Those of the meta-plugin's configuration; the first is the default network. */
+  readonly base: readonly BaseNetwork[]
   findDefinition(namespace: string, name: string): NetworkAttachmentDefinition | undefined
+  /** A configuration on this node by its name, for a definition that has none. */
+  findFile(name: string): NetworkConfigList | undefined
   findDriver(type: string): NetworkDriver
   /** Whether there is an executable for a type that no driver serves itself. */
   isInstalled(type: string): boolean
@@ -100,8 +112,8 @@ export interface SelectOptions {
  * annotation's. Throws NetworkSelectionError.
  */
 export function selectNetworks(options: SelectOptions): SelectedAttachment[] {
-  const { conf, networks } = options
-  const [first, ...others] = conf.delegates.map((list) => selectDelegate(list, options))
+  const { networks } = options
+  const [first, ...others] = options.base.map((network) => selectBase(network, options))
   const defaultNetwork = networks.defaultOverride ? selectDefined(networks.defaultOverride, options) : first
   if (defaultNetwork === undefined) throw new NetworkSelectionError('NoDefaultNetwork', 'there is no default network')
   const additional = networks.selections.map((selection) => selectDefined(selection, options))
@@ -112,15 +124,16 @@ export function selectNetworks(options: SelectOptions): SelectedAttachment[] {
   return all
 }
 
-function selectDelegate(list: NetworkConfigList, options: SelectOptions): SelectedAttachment {
-  const driver = driverOf(list, `network "${list.name}"`, options)
+function selectBase({ networkName, list, nad }: BaseNetwork, options: SelectOptions): SelectedAttachment {
+  const driver = driverOf(list, `network "${networkName}"`, options)
   const plugins = list.plugins.map((plugin) => withRuntimeConfig(plugin, options.runtimeConfig))
   return {
     ifName: '',
-    networkName: list.name,
+    networkName,
     driver,
     configList: { ...list, plugins },
     isDefault: false,
+    ...(nad === undefined ? {} : { nad }),
     requested: {},
     args: {},
   }
@@ -130,7 +143,7 @@ function selectDefined(selection: NetworkSelection, options: SelectOptions): Sel
   const { namespace, name } = selection
   const networkName = `${namespace}/${name}`
   refuseIsolated(selection, options)
-  const list = configListOf(findDefinition(selection, options), networkName)
+  const list = configListOf(findDefinition(selection, options), options)
   const driver = driverOf(list, `NetworkAttachmentDefinition ${networkName}`, options)
   const runtimeConfig = requestedRuntimeConfig(selection)
   checkCapabilities({ networkName, driver, list, wanted: Object.keys(runtimeConfig) })
@@ -159,20 +172,31 @@ function findDefinition(selection: NetworkSelection, options: SelectOptions): Ne
   })
 }
 
-function configListOf(definition: NetworkAttachmentDefinition, networkName: string): NetworkConfigList {
-  const text = definition.spec?.config
-  if (text === undefined || text.trim() === '') {
-    throw new NetworkSelectionError('InvalidNetwork', `NetworkAttachmentDefinition ${networkName} has no spec.config`, {
-      fix: 'Put the CNI configuration into spec.config.',
-    })
-  }
+/** The configuration of a definition, or, when it has none, the one of its name on this node (NPWG standard, section 4.1). */
+export function configListOf(
+  definition: NetworkAttachmentDefinition,
+  options: Pick<SelectOptions, 'findFile' | 'conf'>,
+): NetworkConfigList {
+  const { namespace = 'default', name } = definition.metadata
+  const text = definition.spec?.config ?? ''
+  if (text.trim() !== '') return parseDefinition(text, { namespace, name })
+  const found = options.findFile(name)
+  if (found !== undefined) return found
+  throw new NetworkSelectionError(
+    'InvalidNetwork',
+    `NetworkAttachmentDefinition ${namespace}/${name} has no spec.config, and ${options.conf.confDir} on this node has no network "${name}"`,
+    { fix: 'Put the CNI configuration into spec.config, or into a file there.' },
+  )
+}
+
+function parseDefinition(text: string, { namespace, name }: { namespace: string; name: string }): NetworkConfigList {
   try {
-    return parseConfigList(text, { defaultName: definition.metadata.name })
+    return parseConfigList(text, { defaultName: name })
   } catch (cause) {
     throw new NetworkSelectionError(
       'InvalidNetwork',
-      `spec.config of NetworkAttachmentDefinition ${networkName} cannot be used`,
-      { code: codeOf(cause), fix: `Correct it: kubectl edit nad -n ${networkName.replace('/', ' ')}`, cause },
+      `spec.config of NetworkAttachmentDefinition ${namespace}/${name} cannot be used`,
+      { code: codeOf(cause), fix: `Correct it: kubectl edit nad -n ${namespace} ${name}`, cause },
     )
   }
 }

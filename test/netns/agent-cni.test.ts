@@ -245,6 +245,8 @@ describe('the agent', () => {
     expect((await readdir(join(folder, 'bin'))).sort()).toEqual([
       'calico',
       'calico-ipam',
+      'multus',
+      'multus-shim',
       'ovn-k8s-cni-overlay',
       'twinlane',
     ])

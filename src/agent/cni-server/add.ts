@@ -23,7 +23,8 @@ export async function add(request: CniRequest, context: CniContext, signal: Abor
   const netns = await getNetns(request)
   const isWholePod = isForWholePod(request)
   const { ref, pod } = await identifyPod(request, context, isWholePod)
-  const selected = pod === undefined ? [selectAlone(request, context)] : await selectForPod(request, pod, context)
+  const selected =
+    pod === undefined ? [selectAlone(request, context)] : await selectForPod(request, pod, context, signal)
   const record = intendedRecord({ request, netns, pod: ref, isWholePod, attachments: selected })
   const earlier = await settleEarlier(record, context, signal)
   const attachments = selected.map((item) => ({ ...item, prevResult: earlier.get(identityOf(item)) }))

@@ -1,8 +1,9 @@
 import { describeError } from '../../base/errors.ts'
 import { readConfigList } from '../../cni/config.ts'
-import type { CniRequest } from '../../cni/request.ts'
+import type { CniRequest, NetworkConfigList } from '../../cni/request.ts'
 import { type Detachment, detachAll } from '../../meta/detach-all.ts'
 import { parseMetaConfig } from '../../meta/net-conf.ts'
+import { findBaseNetworks } from '../base-networks.ts'
 import type { Network } from '../networks.ts'
 import type { CniContext } from './context.ts'
 import { detachmentsOf } from './record.ts'
@@ -16,14 +17,14 @@ import { isForWholePod } from './select.ts'
 export async function del(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<void> {
   const record = await context.store.find(request)
   const detachments =
-    record === undefined ? guessDetachments(request, context) : detachmentsOf(record, context.networks)
+    record === undefined ? await guessDetachments(request, context) : detachmentsOf(record, context.networks)
   await detachAll(detachments, signal)
   await context.store.remove(request)
 }
 
 /** Drivers find what is theirs by container ID; the delegate driver needs a configuration, so it gets the delegates'. */
-function guessDetachments(request: CniRequest, context: CniContext): Detachment[] {
-  const lists = isForWholePod(request) ? delegatesOf(request, context) : [readConfigList(request.config)]
+async function guessDetachments(request: CniRequest, context: CniContext): Promise<Detachment[]> {
+  const lists = isForWholePod(request) ? await delegatesOf(request, context) : [readConfigList(request.config)]
   const served = lists.map((list) => ({ list, driver: context.networks.findDriver(list.plugins[0]?.type ?? '') }))
   const named = served.map(({ list, driver }) => guess(request, context.networks.get(driver.name), list))
   if (!isForWholePod(request)) return named
@@ -33,16 +34,21 @@ function guessDetachments(request: CniRequest, context: CniContext): Detachment[
   return [...named, ...others.map((network) => guess(request, network, minimalConfig(network)))]
 }
 
-function delegatesOf(request: CniRequest, context: CniContext): Detachment['ref']['configList'][] {
+async function delegatesOf(request: CniRequest, context: CniContext): Promise<NetworkConfigList[]> {
   try {
-    return [...parseMetaConfig(request.config).delegates]
+    const networks = await findBaseNetworks(
+      parseMetaConfig(request.config),
+      request.args.K8S_POD_NAMESPACE ?? '',
+      context,
+    )
+    return networks.map(({ list }) => list)
   } catch (error) {
     context.log.warn({ error: describeError(error) }, 'DEL without record and without usable delegates')
     return []
   }
 }
 
-function guess(request: CniRequest, network: Network, configList: Detachment['ref']['configList']): Detachment {
+function guess(request: CniRequest, network: Network, configList: NetworkConfigList): Detachment {
   const { containerId, netns, ifName, args } = request
   const pod = {
     namespace: args.K8S_POD_NAMESPACE ?? '',
@@ -54,6 +60,6 @@ function guess(request: CniRequest, network: Network, configList: Detachment['re
   return { nodeSide: network.nodeSide, ref }
 }
 
-function minimalConfig({ driver }: Network): Detachment['ref']['configList'] {
+function minimalConfig({ driver }: Network): NetworkConfigList {
   return readConfigList({ cniVersion: '1.0.0', name: driver.name, type: driver.types[0] })
 }

@@ -1,11 +1,12 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError } from '../../base/errors.ts'
+import { fileAppears } from '../../base/file-appears.ts'
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
 import type { CniRequest } from '../../cni/request.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
 import { NetworkAnnotationError } from '../../kube/resources/network-selection.ts'
-import { isMetaConfig, parseMetaConfig } from '../../meta/net-conf.ts'
+import { isMetaConfig, type MetaConfig, metaPluginTypes, parseMetaConfig } from '../../meta/net-conf.ts'
 import {
   NetworkSelectionError,
   neededDefinitions,
@@ -13,8 +14,8 @@ import {
   type SelectedAttachment,
   selectNetworks,
 } from '../../meta/select-networks.ts'
+import { filesFor, findBaseNetworks, findFile } from '../base-networks.ts'
 import { lookUpDefinitions } from '../definition-lookup.ts'
-import { shimName } from '../install-cni.ts'
 import type { CniContext } from './context.ts'
 
 /**
@@ -25,9 +26,10 @@ export async function selectForPod(
   request: CniRequest,
   pod: PodResource,
   context: CniContext,
+  signal: AbortSignal,
 ): Promise<SelectedAttachment[]> {
   try {
-    return await select(request, pod, context)
+    return await select(request, pod, context, signal)
   } catch (error) {
     const reason = error instanceof NetworkSelectionError ? error.reason : 'InvalidNetworks'
     context.events.event(pod, 'Warning', reason, describeError(error))
@@ -37,27 +39,64 @@ export async function selectForPod(
   }
 }
 
-async function select(request: CniRequest, pod: PodResource, context: CniContext): Promise<SelectedAttachment[]> {
+async function select(
+  request: CniRequest,
+  pod: PodResource,
+  context: CniContext,
+  signal: AbortSignal,
+): Promise<SelectedAttachment[]> {
   const conf = parseMetaConfig(request.config)
+  await awaitIndicator(conf, signal)
   const networks = readPodNetworks(pod, conf, request.ifName)
   for (const warning of networks.warnings) context.events.event(pod, 'Warning', 'NonStandardNetworks', warning)
+  const podNamespace = pod.metadata.namespace ?? 'default'
   const folders = context.paths.cniBinFolders
+  const needed = neededDefinitions(networks)
+  const [base, findDefinition] = await Promise.all([
+    findBaseNetworks(conf, podNamespace, context),
+    lookUpDefinitions(needed, context),
+  ])
+  const files = await filesFor(
+    needed.map(({ namespace, name }) => findDefinition(namespace, name)),
+    conf,
+  )
   return selectNetworks({
     conf,
     networks,
-    podNamespace: pod.metadata.namespace ?? 'default',
+    base,
+    podNamespace,
     defaultInterface: request.ifName,
     runtimeConfig: request.config.runtimeConfig ?? {},
-    findDefinition: await lookUpDefinitions(neededDefinitions(networks), context),
+    findDefinition,
+    findFile: (name) => findFile(files, name),
     findDriver: (type) => context.networks.findDriver(type),
-    isInstalled: (type) => type !== shimName && isInstalled(type, folders),
+    isInstalled: (type) => !metaPluginTypes.includes(type) && isInstalled(type, folders),
     folders,
   })
 }
 
+/** Multus' time for the default network to say that it is ready. */
+const indicatorTimeoutMs = 45_000
+
+async function awaitIndicator({ readinessIndicatorFile: file }: MetaConfig, signal: AbortSignal): Promise<void> {
+  if (file === undefined || existsSync(file)) return
+  try {
+    await fileAppears(file, {
+      what: `the default network to be ready (${file})`,
+      timeoutMs: indicatorTimeoutMs,
+      signal,
+    })
+  } catch (cause) {
+    throw new CniError(cniErrorCode.tryAgainLater, describeError(cause), {
+      fix: 'Look at what writes the file, or correct readinessindicatorfile.',
+      cause,
+    })
+  }
+}
+
 /** Whether a request is for a whole pod, or for one network because another meta-plugin (or the runtime itself) calls it. */
 export function isForWholePod(request: CniRequest): boolean {
-  return isMetaConfig(request.config) || request.config.type === shimName
+  return isMetaConfig(request.config)
 }
 
 /** The one network that was called by its own name, e.g. `calico`. Throws CniError. */

@@ -1,15 +1,26 @@
+import { existsSync } from 'node:fs'
 import { readConfigList } from '../../cni/config.ts'
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
 import { requirePlugins } from '../../cni/exec.ts'
 import type { CniRequest, NetworkConfigList } from '../../cni/request.ts'
-import { parseMetaConfig } from '../../meta/net-conf.ts'
+import { type MetaConfig, parseMetaConfig } from '../../meta/net-conf.ts'
+import { findBaseNetworks } from '../base-networks.ts'
 import type { CniContext } from './context.ts'
 import { isForWholePod } from './select.ts'
 
 /** STATUS: whether an ADD of a pod without annotations could succeed now. Throws CniError with code 50. */
 export async function status(request: CniRequest, context: CniContext): Promise<void> {
-  const lists = isForWholePod(request) ? parseMetaConfig(request.config).delegates : [readConfigList(request.config)]
-  for (const list of lists) await requireReady(list, context)
+  if (!isForWholePod(request)) return await requireReady(readConfigList(request.config), context)
+  const conf = parseMetaConfig(request.config)
+  await requireIndicator(conf)
+  const networks = await findBaseNetworks(conf, '', context)
+  for (const { list } of networks) await requireReady(list, context)
+}
+
+/** STATUS says at once what an ADD would wait for. */
+async function requireIndicator({ readinessIndicatorFile: file }: MetaConfig): Promise<void> {
+  if (file === undefined || existsSync(file)) return
+  throw new CniError(cniErrorCode.pluginNotAvailable, `the default network is not ready: there is no file ${file}`)
 }
 
 async function requireReady(list: NetworkConfigList, context: CniContext): Promise<void> {

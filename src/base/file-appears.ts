@@ -2,9 +2,9 @@ import { watch } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { basename, dirname } from 'node:path'
-import { type DeadlineOptions, defer, withDeadline } from '../base/clock.ts'
-import { errorCode } from '../base/errors.ts'
-import { retry } from '../base/retry.ts'
+import { type DeadlineOptions, defer, withDeadline } from './clock.ts'
+import { errorCode } from './errors.ts'
+import { retry } from './retry.ts'
 
 /** Resolves when there is a file of this name, by inotify. Its folder must exist. */
 export async function fileAppears(path: string, options: DeadlineOptions): Promise<void> {

@@ -1,0 +1,131 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Lifecycle } from '../../src/base/lifecycle.ts'
+import { createKernel } from '../../src/kernel/linux.ts'
+import {
+  createTestAgent,
+  createTestKube,
+  makeTestFolder,
+  removeTestFolder,
+  testDefinition,
+  testPod,
+} from '../support/agent.ts'
+import { buildShim, type CniOutcome, runCni } from '../support/cni.ts'
+import { ipJson, makeNetns, removeNetns } from '../support/netns.ts'
+
+/** Configuration files as their users have them today, called as a runtime calls them: by the name in `type`. */
+describe('a configuration file written for Multus', () => {
+  const kernel = createKernel()
+  let folder: string
+  let netns: string
+  let agent: Lifecycle | undefined
+
+  beforeAll(async () => {
+    folder = await makeTestFolder()
+    await buildShim(folder)
+  })
+  afterAll(async () => {
+    await kernel.close()
+    await removeTestFolder(folder)
+  })
+  beforeEach(async () => {
+    netns = await makeNetns()
+  })
+  afterEach(async () => {
+    await agent?.stop()
+    agent = undefined
+    await removeNetns(netns)
+  })
+
+  const network = (name: string, type: string, subnet: string): object => ({
+    cniVersion: '0.3.1',
+    name,
+    type,
+    ...(type === 'bridge' ? { bridge: `br-${name}` } : {}),
+    ipam: { type: 'host-local', subnet, dataDir: join(folder, 'ipam') },
+  })
+
+  async function startAgent(): Promise<void> {
+    const kube = createTestKube({
+      pods: [testPod('web', 'storage@net9')],
+      definitions: [
+        { metadata: { name: 'storage', namespace: 'default' } },
+        {
+          ...testDefinition('everywhere', network('everywhere', 'bridge', '10.3.0.0/24')),
+          metadata: { name: 'everywhere', namespace: 'kube-system' },
+        },
+      ],
+    })
+    agent = createTestAgent({ folder, kube, kernel, shim: join(folder, 'twinlane-shim') })
+    await agent.start(new AbortController().signal)
+  }
+
+  function call(command: string, config: { type: string }): Promise<CniOutcome> {
+    const env = {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: 'c1',
+      CNI_NETNS: netns,
+      CNI_IFNAME: 'eth0',
+      CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=c1',
+      TWINLANE_SOCKET: join(folder, 'run/cni.sock'),
+    }
+    return runCni(join(folder, 'bin', config.type), env, config)
+  }
+
+  const links = async (): Promise<unknown[]> =>
+    (await ipJson(netns, 'link')).map((link) => link.ifname).filter((name) => name !== 'lo')
+
+  test('in its thin form, with delegates, attaches the pod by the executable "multus"', async () => {
+    const confDir = join(folder, 'multus.d')
+    await mkdir(confDir, { recursive: true })
+    await writeFile(join(confDir, 'storage.conf'), JSON.stringify(network('storage', 'bridge', '10.2.0.0/24')))
+    await startAgent()
+    const config = {
+      cniVersion: '0.3.1',
+      name: 'multus-cni-network',
+      type: 'multus',
+      capabilities: { portMappings: true },
+      logLevel: 'verbose',
+      logFile: '/var/log/multus.log',
+      confDir,
+      cniDir: '/var/lib/cni/multus',
+      binDir: '/opt/cni/bin',
+      retryDeleteOnError: false,
+      kubeconfig: '/etc/cni/net.d/multus.d/multus.kubeconfig',
+      delegates: [network('k8s-pod-network', 'ptp', '10.1.0.0/24')],
+    }
+    const { code, json } = await call('ADD', config)
+    expect(code).toBe(0)
+    expect(json).toMatchObject({ cniVersion: '0.3.1', ips: [{ version: '4', address: '10.1.0.2/24' }] })
+    expect(await links()).toEqual(['eth0', 'net9'])
+    expect(await call('DEL', config)).toEqual({ code: 0, json: undefined })
+    expect(await links()).toEqual([])
+  })
+
+  test('in its thick form, with clusterNetwork and defaultNetworks, attaches it by "multus-shim"', async () => {
+    const netd = join(folder, 'host-net.d')
+    await mkdir(netd, { recursive: true })
+    const path = join(netd, '10-calico.conflist')
+    const list = { cniVersion: '0.3.1', name: 'k8s-pod-network', plugins: [network('x', 'ptp', '10.4.0.0/24')] }
+    await writeFile(path, JSON.stringify(list))
+    await startAgent()
+    const config = {
+      cniVersion: '0.3.1',
+      name: 'multus-cni-network',
+      type: 'multus-shim',
+      logLevel: 'verbose',
+      logToStderr: true,
+      socketDir: '/run/multus/',
+      confDir: join(folder, 'multus.d'),
+      clusterNetwork: path,
+      defaultNetworks: ['everywhere'],
+    }
+    const { code, json } = await call('ADD', config)
+    expect(code).toBe(0)
+    expect(json).toMatchObject({ ips: [{ address: '10.4.0.2/24' }] })
+    expect(await links()).toEqual(['eth0', 'net1', 'net9'])
+    expect(await call('DEL', config)).toEqual({ code: 0, json: undefined })
+    expect(await links()).toEqual([])
+  })
+})
