@@ -2,7 +2,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { agentMemory } from './agent-memory.ts'
+import { attachBurst100 } from './attach-burst-100.ts'
 import { attachRoutedOvn } from './attach-routed-ovn.ts'
+import { attachTwoKernelNics } from './attach-two-kernel-nics.ts'
 import { type Bench, type Figure, runBench } from './bench.ts'
 import { detachRoutedOvn } from './detach-routed-ovn.ts'
 import { labUp } from './lab-up.ts'
@@ -14,6 +16,8 @@ const benches: Readonly<Record<string, Bench>> = {
   'pod-ready': podReady,
   'attach-routed-ovn': attachRoutedOvn,
   'detach-routed-ovn': detachRoutedOvn,
+  'attach-two-kernel-nics': attachTwoKernelNics,
+  'attach-burst-100': attachBurst100,
   'agent-memory': agentMemory,
 }
 

@@ -1,0 +1,113 @@
+/**
+ * Plays the container runtime on a node: executes the CNI plugin for many pods and prints how long each call took.
+ *   tsx bench/cni-runner.ts '<Job as JSON>'
+ */
+import { execFile, spawn } from 'node:child_process'
+import { promisify } from 'node:util'
+import { createKernel } from '../src/kernel/linux.ts'
+
+/** What the runner is to do; pod `<prefix>-<n>` has container and namespace of the same name. */
+export interface Job {
+  readonly prefix: string
+  readonly count: number
+  readonly verbs: readonly ('ADD' | 'DEL')[]
+  /** All calls of a verb at once instead of one after the other. */
+  readonly isBurst: boolean
+  /** The configuration on standard input, as in net.d. */
+  readonly config: object
+  /** Also measure what the kernel and the executable cost by themselves. */
+  readonly withFloor?: boolean
+}
+
+export interface JobResult {
+  readonly calls: Readonly<Record<string, { readonly eachMs: readonly number[]; readonly totalMs: number }>>
+  readonly floor?: { readonly kernelMs: readonly number[]; readonly executableMs: readonly number[] }
+}
+
+const plugin = '/opt/cni/bin/twinlane'
+const run = promisify(execFile)
+
+async function main(job: Job): Promise<JobResult> {
+  const names = Array.from({ length: job.count }, (_, index) => `${job.prefix}-${index}`)
+  await eachInTurn(names, (name) => run('ip', ['netns', 'add', name]))
+  try {
+    const calls: Record<string, { eachMs: number[]; totalMs: number }> = {}
+    const floor = job.withFloor === true ? await measureFloor(names) : undefined
+    for (const verb of job.verbs) calls[verb] = await callAll(job, verb, names)
+    return floor === undefined ? { calls } : { calls, floor }
+  } finally {
+    await eachInTurn(names, (name) => run('ip', ['netns', 'del', name]))
+  }
+}
+
+async function callAll(
+  job: Job,
+  verb: string,
+  names: readonly string[],
+): Promise<{ eachMs: number[]; totalMs: number }> {
+  const startedAt = performance.now()
+  const call = (name: string): Promise<number> => timed(() => callPlugin(verb, name, job.config))
+  const eachMs = job.isBurst ? await Promise.all(names.map(call)) : await eachInTurn(names, call)
+  return { eachMs, totalMs: performance.now() - startedAt }
+}
+
+function callPlugin(verb: string, name: string, config: object): Promise<void> {
+  const env = {
+    CNI_COMMAND: verb,
+    CNI_CONTAINERID: name,
+    CNI_NETNS: `/run/netns/${name}`,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: '/opt/cni/bin',
+    CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`,
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(plugin, [], { env, stdio: ['pipe', 'pipe', 'inherit'] })
+    let answer = ''
+    child.stdout.on('data', (chunk) => {
+      answer += chunk
+    })
+    child.once('error', reject)
+    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`${verb} ${name}: ${answer}`))))
+    child.stdin.end(JSON.stringify(config))
+  })
+}
+
+/** Two veth pairs with an address by the kernel's own interface, and an execution of the plugin that asks nobody. */
+async function measureFloor(names: readonly string[]) {
+  const kernel = createKernel()
+  const kernelMs = await eachInTurn(names, (name) =>
+    timed(async () => {
+      for (const device of ['eth0', 'eth1']) {
+        const peer = { name: device, netns: `/run/netns/${name}` }
+        await kernel.apply(undefined, [{ op: 'ensureVeth', name: `f${device}`, peer, isUp: true }])
+        await kernel.apply(peer.netns, [
+          { op: 'setLink', name: device, isUp: true },
+          { op: 'ensureAddress', device, address: '192.0.2.1/32' },
+        ])
+      }
+    }).finally(() =>
+      kernel.apply(
+        undefined,
+        ['feth0', 'feth1'].map((link) => ({ op: 'deleteLink', name: link })),
+      ),
+    ),
+  )
+  await kernel.close()
+  const executableMs = await eachInTurn(names, () => timed(() => callPlugin('VERSION', 'x', { cniVersion: '1.0.0' })))
+  return { kernelMs, executableMs }
+}
+
+async function timed(task: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await task()
+  return performance.now() - startedAt
+}
+
+async function eachInTurn<T, R>(items: readonly T[], task: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  for (const item of items) results.push(await task(item))
+  return results
+}
+
+console.log(JSON.stringify(await main(JSON.parse(process.argv[2] ?? '{}'))))
+process.exit(0)
