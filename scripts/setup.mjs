@@ -63,8 +63,11 @@ function installedPackages() {
   )
 }
 
+/** Without podman's own network configuration: a container runtime of this machine must not find it in net.d. */
+const withoutNetConf = ['-o', 'Dpkg::Options::=--path-exclude=/etc/cni/net.d/*']
+
 function aptInstall(names) {
-  const install = ['install', '-y', '--no-install-recommends', ...names]
+  const install = ['install', '-y', '--no-install-recommends', ...withoutNetConf, ...names]
   const isKnown = apt(['--simulate', '-qq', ...install], 'ignore')
   if (!isKnown) update()
   // Old lists name files that the mirror has no more.

@@ -1,4 +1,5 @@
 import { CniError, cniErrorCode } from '../cni/errors.ts'
+import type { CniRequest } from '../cni/request.ts'
 import type { Informer, KubeClient } from '../kube/api.ts'
 import { type PodResource, pods } from '../kube/resources/core.ts'
 import type { PodRef } from '../networks/driver.ts'
@@ -9,12 +10,18 @@ export interface PodSources {
   readonly pods: Informer<PodResource>
 }
 
-/** Which pod the runtime means (CNI_ARGS of the kubelet). Throws CniError. */
-export function readPodRef(args: Readonly<Record<string, string>>): PodRef {
+/**
+ * Which pod the runtime means (CNI_ARGS of the kubelet's runtimes), or the container itself when it is no pod: `ctr`
+ * says nothing about pods, podman gives the container's name in K8S_POD_NAME alone. Half a pod is a mistake.
+ * Throws CniError.
+ */
+export function readPodRef({ args, containerId }: Pick<CniRequest, 'args' | 'containerId'>): PodRef {
   const { K8S_POD_NAMESPACE: namespace = '', K8S_POD_NAME: name = '', K8S_POD_UID: uid = '' } = args
   if (namespace !== '' && name !== '') return { namespace, name, uid }
-  throw new CniError(cniErrorCode.invalidEnvironment, 'CNI_ARGS has no K8S_POD_NAMESPACE and K8S_POD_NAME', {
-    fix: 'Call the plugin for a Kubernetes pod.',
+  const isNoPod = namespace === '' && uid === '' && (args.K8S_POD_INFRA_CONTAINER_ID ?? '') === ''
+  if (isNoPod) return { namespace: '', name: containerId, uid: '' }
+  throw new CniError(cniErrorCode.invalidEnvironment, 'CNI_ARGS names a Kubernetes pod only in part', {
+    fix: 'Give both K8S_POD_NAMESPACE and K8S_POD_NAME for a pod; for any other container neither, nor K8S_POD_UID.',
   })
 }
 

@@ -38,6 +38,8 @@ export interface Capabilities {
   readonly runtimeConfig: readonly string[]
   /** Can be a pod's first interface. */
   readonly canBeDefault: boolean
+  /** Needs a pod in the Kubernetes API: other containers cannot be attached. @default false */
+  readonly needsPod?: boolean
   /** CHECK, GC and STATUS are implemented. */
   readonly verbs: readonly ('CHECK' | 'GC' | 'STATUS')[]
 }
@@ -135,6 +137,7 @@ export interface RequestedAttachment {
   readonly defaultRoute?: readonly string[] | undefined
 }
 
+/** A pod; or a container that is none, which has no namespace, no UID, and its ID for a name. */
 export interface PodRef {
   readonly namespace: string
   readonly name: string

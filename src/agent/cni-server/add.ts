@@ -16,15 +16,14 @@ import type { CniContext } from './context.ts'
 import { completedRecord, detachmentsOf, intendedRecord } from './record.ts'
 import { reportAttached } from './report.ts'
 import { getNetns } from './sandbox.ts'
-import { isForWholePod, selectAlone, selectForPod } from './select.ts'
+import { isForWholePod, refuseWithoutPod, selectAlone, selectForContainer, selectForPod } from './select.ts'
 
 /** ADD: attaches all of a pod's networks or none. Resolves with the result in the caller's version. */
 export async function add(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<unknown> {
   const netns = await getNetns(request)
   const isWholePod = isForWholePod(request)
   const { ref, pod } = await identifyPod(request, context, isWholePod)
-  const selected =
-    pod === undefined ? [selectAlone(request, context)] : await selectForPod(request, pod, context, signal)
+  const selected = await selectAttachments(request, { ref, pod, isWholePod }, context, signal)
   const record = intendedRecord({ request, netns, pod: ref, isWholePod, attachments: selected })
   const earlier = await settleEarlier(record, context, signal)
   const attachments = selected.map((item) => ({ ...item, prevResult: earlier.get(identityOf(item)) }))
@@ -37,14 +36,29 @@ export async function add(request: CniRequest, context: CniContext, signal: Abor
   }
 }
 
-/** For a single network the pod is only named: whether it exists is the caller's business. */
+async function selectAttachments(
+  request: CniRequest,
+  { ref, pod, isWholePod }: { ref: PodRef; pod: PodResource | undefined; isWholePod: boolean },
+  context: CniContext,
+  signal: AbortSignal,
+): Promise<SelectedAttachment[]> {
+  if (pod !== undefined) return await selectForPod(request, pod, context, signal)
+  const selected = isWholePod ? await selectForContainer(request, context, signal) : [selectAlone(request, context)]
+  if (ref.namespace === '') refuseWithoutPod(selected, request.containerId)
+  return selected
+}
+
+/**
+ * For a single network the pod is only named: whether it exists is the caller's business. A container that is no pod
+ * is not looked for.
+ */
 async function identifyPod(
   request: CniRequest,
   context: CniContext,
   isWholePod: boolean,
 ): Promise<{ ref: PodRef; pod: PodResource | undefined }> {
-  const ref = readPodRef(request.args)
-  if (!isWholePod) return { ref, pod: undefined }
+  const ref = readPodRef(request)
+  if (!isWholePod || ref.namespace === '') return { ref, pod: undefined }
   const pod = await getPod(ref, context)
   return { ref: { ...ref, uid: pod.metadata.uid ?? ref.uid }, pod }
 }

@@ -50,11 +50,8 @@ async function delegatesOf(request: CniRequest, context: CniContext): Promise<Ne
 
 function guess(request: CniRequest, network: Network, configList: NetworkConfigList): Detachment {
   const { containerId, netns, ifName, args } = request
-  const pod = {
-    namespace: args.K8S_POD_NAMESPACE ?? '',
-    name: args.K8S_POD_NAME ?? '',
-    uid: args.K8S_POD_UID ?? '',
-  }
+  const { K8S_POD_NAMESPACE: namespace = '', K8S_POD_NAME: name = '', K8S_POD_UID: uid = '' } = args
+  const pod = { namespace, name: namespace === '' ? containerId : name, uid }
   const config = network.driver.parseConfig(configList)
   const ref = { containerId, netns, ifName, args, pod, config, configList, networkName: configList.name }
   return { nodeSide: network.nodeSide, ref }

@@ -39,6 +39,29 @@ export async function selectForPod(
   }
 }
 
+/**
+ * What a container that is no Kubernetes pod gets: the networks of the configuration, for there is nothing that could
+ * ask for more. Throws CniError.
+ */
+export async function selectForContainer(
+  request: CniRequest,
+  context: CniContext,
+  signal: AbortSignal,
+): Promise<SelectedAttachment[]> {
+  return await select(request, { metadata: { name: request.containerId, namespace: '' } }, context, signal)
+}
+
+/** Throws CniError when a network cannot do without a pod. */
+export function refuseWithoutPod(selected: readonly SelectedAttachment[], containerId: string): void {
+  const needy = selected.find(({ driver }) => driver.capabilities.needsPod === true)
+  if (needy === undefined) return
+  throw new CniError(
+    cniErrorCode.unknownContainer,
+    `network "${needy.networkName}" (${needy.ifName}) is for Kubernetes pods, and container ${containerId} is none`,
+    { fix: 'Run it as a pod, or take the network out of the CNI configuration that the container runtime uses.' },
+  )
+}
+
 async function select(
   request: CniRequest,
   pod: PodResource,

@@ -8,7 +8,12 @@ import { ovnResources } from './resources.ts'
 export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
   name: 'ovn',
   types: ovnTypes,
-  capabilities: { runtimeConfig: ['ips', 'mac'], canBeDefault: true, verbs: ['CHECK', 'GC', 'STATUS'] },
+  capabilities: {
+    runtimeConfig: ['ips', 'mac'],
+    canBeDefault: true,
+    needsPod: true,
+    verbs: ['CHECK', 'GC', 'STATUS'],
+  },
   resources: ovnResources,
   parseSettings: parseOvnSettings,
   parseConfig: parseOvnConfig,

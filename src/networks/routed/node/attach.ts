@@ -102,12 +102,14 @@ async function namespaceLabels(
   { deps, pools }: NodeContext,
   name: string,
 ): Promise<Record<string, string> | undefined> {
-  if (!pools.list().some(({ spec }) => spec.namespaceSelector !== undefined)) return undefined
+  if (name === '' || !pools.list().some(({ spec }) => spec.namespaceSelector !== undefined)) return undefined
   return (await deps.kube.find(namespaces, name))?.metadata.labels
 }
 
-function secondaryOf(node: string, { pod }: Request): Record<string, string> {
-  return { node, namespace: pod.namespace, pod: pod.name, timestamp: new Date().toISOString() }
+/** A container that is no pod has none to be looked for: its address is not taken for that of a lost pod. */
+function secondaryOf(node: string, { pod, containerId }: Request): Record<string, string> {
+  const owner = pod.namespace === '' ? { container: containerId } : { namespace: pod.namespace, pod: pod.name }
+  return { node, ...owner, timestamp: new Date().toISOString() }
 }
 
 function findPod({ deps }: NodeContext, { pod }: Request): PodResource | undefined {

@@ -25,13 +25,15 @@ async function lostLinks({ deps, attaching }: NodeContext, valid: readonly Attac
   })
 }
 
-/** Only what a pod on this node holds: other uses of IPAM are not known to the runtime. */
+/** Only what a pod or container on this node holds: other uses of IPAM are not known to the runtime. */
 function lostHandles({ deps, store, attaching }: NodeContext, valid: readonly AttachmentKey[]): Set<string> {
   const suffixes = valid.map(handleSuffix)
   const handles = store.view
     .list()
     .flatMap(allocationsOf)
-    .filter(({ attributes }) => attributes.secondary?.node === deps.nodeName && attributes.secondary.pod !== undefined)
+    .filter(
+      ({ attributes: { secondary } }) => secondary?.node === deps.nodeName && (secondary.pod ?? secondary.container),
+    )
     .flatMap(({ attributes }) => attributes.handle_id ?? [])
   return new Set(
     handles.filter((handle) => !attaching.has(handle) && !suffixes.some((suffix) => handle.endsWith(suffix))),
