@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { Calm } from '../base/calm.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Log } from '../base/log.ts'
 import { runAll } from '../base/undo.ts'
@@ -61,7 +62,8 @@ export interface AgentOptions {
 export function createAgent(options: AgentOptions): Lifecycle {
   const { config, paths, kube, kernel, log } = options
   const eventOptions = { component: 'twinlane-agent', host: config.nodeName, log }
-  const events = createEventRecorder(kube, eventOptions)
+  const calm = new Calm()
+  const events = createEventRecorder(kube, { ...eventOptions, before: () => calm.wait({ settleMs: 25 }) })
   const ownPods = createInformer<PodResource>(kube, pods, {
     fieldSelector: `spec.nodeName=${config.nodeName}`,
     transform: withoutManagedFields,
@@ -69,10 +71,10 @@ export function createAgent(options: AgentOptions): Lifecycle {
   })
   const allNodes = createInformer(kube, nodes, { transform: withoutManagedFields, log })
   const definitions = createInformer(kube, networkAttachmentDefinitions, { transform: withoutManagedFields, log })
-  const deps = { nodeName: config.nodeName, kube, kernel, log, events, pods: ownPods, nodes: allNodes, paths }
+  const deps = { nodeName: config.nodeName, kube, kernel, log, events, calm, pods: ownPods, nodes: allNodes, paths }
   const networks = createNetworks(options.drivers ?? allDrivers, config.networks, deps)
   const store = new AttachmentStore(join(paths.stateFolder, 'attachments'))
-  const statusWriter = new StatusWriter(kube, log)
+  const statusWriter = new StatusWriter(kube, log, calm)
   const context: CniContext = { ...deps, networks, store, definitions, statusWriter }
   let server: CniServer | undefined
 

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeError, TwinlaneError } from '../base/errors.ts'
-import { findFile, writeFileAtomic } from '../base/file.ts'
+import { type Durability, findFile, syncFile, writeFileAtomic } from '../base/file.ts'
 import type { AttachmentKey } from '../networks/driver.ts'
 import { type AttachmentRecord, parseRecord } from './attachment-record.ts'
 
@@ -11,6 +11,8 @@ export class CorruptRecordError extends TwinlaneError {}
 /** The records on disk, one file for each ADD of a runtime: `<container ID>@<interface>.json`. */
 export class AttachmentStore {
   readonly #folder: string
+  /** Names of the files that are there: most ADDs are the first of their container, and need not ask the disk. */
+  readonly #known = new Set<string>()
 
   constructor(folder: string) {
     this.#folder = folder
@@ -18,20 +20,33 @@ export class AttachmentStore {
 
   async open(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(this.#folder)) this.#known.add(name)
   }
 
-  /** Resolves when the record would survive a loss of power. */
-  async write(record: AttachmentRecord): Promise<void> {
-    await writeFileAtomic(this.#pathOf(record), `${JSON.stringify(record)}\n`, { mode: 0o600 })
+  /**
+   * Notes an ADD before its first effect. Resolves when a killed agent would find the note; `survives` resolves when it
+   * would also survive a loss of power, which nothing but the answer has to wait for.
+   */
+  async begin(record: AttachmentRecord): Promise<{ survives: Promise<void> }> {
+    await this.#write(record, 'none')
+    const survives = syncFile(this.#pathOf(record))
+    survives.catch(() => {})
+    return { survives }
+  }
+
+  /** Notes the end of an ADD. After a loss of power the note of its beginning will do: all that it made is gone. */
+  async complete(record: AttachmentRecord): Promise<void> {
+    await this.#write(record, 'content')
   }
 
   /** Throws CorruptRecordError. */
   async find(key: AttachmentKey): Promise<AttachmentRecord | undefined> {
-    return await this.#read(this.#pathOf(key))
+    return this.#known.has(nameOf(key)) ? await this.#read(this.#pathOf(key)) : undefined
   }
 
   async remove(key: AttachmentKey): Promise<void> {
     await rm(this.#pathOf(key), { force: true })
+    this.#known.delete(nameOf(key))
   }
 
   /** Every record, and what is wrong with those that cannot be read. */
@@ -67,7 +82,16 @@ export class AttachmentStore {
     }
   }
 
-  #pathOf(key: AttachmentKey): string {
-    return join(this.#folder, `${key.containerId}@${encodeURIComponent(key.ifName)}.json`)
+  async #write(record: AttachmentRecord, durability: Durability): Promise<void> {
+    this.#known.add(nameOf(record))
+    await writeFileAtomic(this.#pathOf(record), `${JSON.stringify(record)}\n`, { mode: 0o600, durability })
   }
+
+  #pathOf(key: AttachmentKey): string {
+    return join(this.#folder, nameOf(key))
+  }
+}
+
+function nameOf(key: AttachmentKey): string {
+  return `${key.containerId}@${encodeURIComponent(key.ifName)}.json`
 }

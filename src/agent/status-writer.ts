@@ -1,3 +1,4 @@
+import type { Calm } from '../base/calm.ts'
 import type { Log } from '../base/log.ts'
 import { Workqueue } from '../base/workqueue.ts'
 import type { KubeClient } from '../kube/api.ts'
@@ -6,14 +7,19 @@ import { pods } from '../kube/resources/core.ts'
 import { networkStatusAnnotation } from '../kube/resources/net-attach-def.ts'
 import type { PodRef } from '../networks/driver.ts'
 
-/** Writes network-status beside the ADD: the runtime does not wait for it, but it lands, however often it must be tried. */
+/**
+ * Writes network-status beside the ADD: the runtime does not wait for it, but it lands, however often it must be tried,
+ * and gives way to runtimes that wait.
+ */
 export class StatusWriter {
   readonly #kube: KubeClient
+  readonly #calm: Calm
   readonly #queue: Workqueue
   readonly #pending = new Map<string, { pod: PodRef; text: string }>()
 
-  constructor(kube: KubeClient, log: Log) {
+  constructor(kube: KubeClient, log: Log, calm: Calm) {
     this.#kube = kube
+    this.#calm = calm
     this.#queue = new Workqueue({
       name: 'network-status',
       reconcile: (key) => this.#write(key),
@@ -39,6 +45,7 @@ export class StatusWriter {
   }
 
   async #write(key: string): Promise<void> {
+    await this.#calm.wait()
     const pending = this.#pending.get(key)
     if (pending === undefined) return
     const { pod, text } = pending

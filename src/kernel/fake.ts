@@ -4,7 +4,7 @@ import { deleteAddress, ensureAddress } from './fake/addresses.ts'
 import { deleteLink, deleteLinkGroup, ensureBridge, ensureVeth, type FindNetns, setLink } from './fake/links.ts'
 import { type FakeLink, FakeNamespace, reportLink } from './fake/namespace.ts'
 import { deleteNeighbor, deleteRoute, deleteRule, ensureNeighbor, ensureRoute, ensureRule } from './fake/routes.ts'
-import type { Kernel, KernelEvent, KernelWatch, Netns, Operation } from './kernel.ts'
+import type { Kernel, KernelEvent, KernelWatch, Netns, Operation, OperationBatch } from './kernel.ts'
 import { operationError } from './operation-error.ts'
 
 /** A kernel in memory, and what a test may do to it from outside. */
@@ -76,6 +76,10 @@ class MemoryKernel implements FakeKernel {
       }
       this.applied.push({ netns, operation })
     }
+  }
+
+  async applyEach(batches: readonly OperationBatch[]): Promise<void> {
+    for (const { netns, operations } of batches) await this.apply(netns, operations)
   }
 
   links: Kernel['links'] = async (netns) => [...this.#find(netns).links.values()].map(reportLink)

@@ -131,6 +131,12 @@ export type Operation =
   /** Turns transmit checksum offload of a device off or on (SIOCETHTOOL). */
   | { op: 'checksumOffload'; device: string; isOn: boolean }
 
+/** Operations for one namespace. */
+export interface OperationBatch {
+  readonly netns: Netns
+  readonly operations: readonly Operation[]
+}
+
 export interface KernelEvent {
   readonly kind: 'link' | 'address' | 'route' | 'rule' | 'neighbor'
   readonly action: 'new' | 'delete'
@@ -151,6 +157,8 @@ export interface KernelWatch {
 export interface Kernel {
   /** Runs the operations in order in one namespace window; stops at the first failure and throws KernelError naming the operation. */
   apply(netns: Netns, operations: readonly Operation[]): Promise<void>
+  /** Several batches one after the other, without anything of others in between; stops at the first failure. */
+  applyEach(batches: readonly OperationBatch[]): Promise<void>
   links(netns: Netns): Promise<Link[]>
   findLink(netns: Netns, name: string): Promise<Link | undefined>
   addresses(netns: Netns, device?: string): Promise<Address[]>

@@ -63,6 +63,23 @@ export function deleteLink(session: Session, name: string): void {
   session.forgetNames()
 }
 
+/** A group that holds links only for the moment between their being marked and their being deleted. */
+const dyingGroup = 0x7477_6c6e
+
+/** Deletes links with one wait for all. Links that are not there are gone already. */
+export function removeLinks(session: Session, names: readonly string[]): void {
+  const [only, ...others] = names
+  if (only !== undefined && others.length === 0) deleteLink(session, only)
+  else removeTogether(session, names)
+}
+
+function removeTogether(session: Session, names: readonly string[]): void {
+  for (const name of names) {
+    tolerate(['ENODEV'], () => setLink(session, { op: 'setLink', name, group: dyingGroup }))
+  }
+  deleteLinkGroup(session, dyingGroup)
+}
+
 /** Group 0 is refused: every link that nobody grouped is in it. */
 export function deleteLinkGroup(session: Session, group: number): void {
   if (!(group > 0)) throw new KernelError('deleteLinkGroup', 'EINVAL', 'group 0 holds the links of everybody')

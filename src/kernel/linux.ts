@@ -1,6 +1,7 @@
 import { errorCode } from '../base/errors.ts'
 import { ExecError, exec } from '../base/exec.ts'
 import type { Kernel, Netns, Operation } from './kernel.ts'
+import { LinkRemover } from './link-remover.ts'
 import { NO_LIBRARY, netnsArguments, nftError } from './nft-command.ts'
 import { RequestClient } from './request-client.ts'
 import { WatchClient } from './watch-client.ts'
@@ -19,15 +20,20 @@ export interface LinuxKernel extends Kernel {
 /**
  * The kernel of this machine. Threads start at the first use and do not keep the process alive while idle. A call
  * follows an earlier one for certain only when that one was awaited: batches that delete links, which makes the
- * kernel wait, run in a thread of their own so that nothing else waits with them.
+ * kernel wait, run in a thread of their own so that nothing else waits with them, and share their waits.
  */
 export function createKernel(options: KernelOptions = {}): LinuxKernel {
   const requests = new RequestClient()
   const deletions = new RequestClient()
+  const remover = new LinkRemover((names) => deletions.call('removeLinks', names))
   const watches = new WatchClient()
   return {
-    apply: (netns, operations) =>
-      (operations.some(deletesLinks) ? deletions : requests).call('apply', netns, operations),
+    apply: (netns, operations) => {
+      const links = operations.flatMap((operation) => (operation.op === 'deleteLink' ? [operation.name] : []))
+      if (netns === undefined && links.length > 0 && links.length === operations.length) return remover.delete(links)
+      return (operations.some(deletesLinks) ? deletions : requests).call('apply', netns, operations)
+    },
+    applyEach: (batches) => requests.call('applyEach', batches),
     links: (netns) => requests.call('links', netns),
     findLink: (netns, name) => requests.call('findLink', netns, name),
     addresses: (netns, device) => requests.call('addresses', netns, device),

@@ -1,10 +1,12 @@
 import type { Family } from '../base/ip.ts'
-import type { Address, KernelEvent, Link, Neighbor, Netns, Operation, Route, Rule } from './kernel.ts'
+import type { Address, KernelEvent, Link, Neighbor, Netns, Operation, OperationBatch, Route, Rule } from './kernel.ts'
 import type { RouteFilter } from './read.ts'
 
 /** What a request worker can be asked; all arguments and results are plain data. */
 export interface WorkerCalls {
   apply(netns: Netns, operations: readonly Operation[]): void
+  applyEach(batches: readonly OperationBatch[]): void
+  removeLinks(names: readonly string[]): void
   links(netns: Netns): Link[]
   findLink(netns: Netns, name: string): Link | undefined
   addresses(netns: Netns, device?: string): Address[]

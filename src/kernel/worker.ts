@@ -4,6 +4,7 @@ import { applyAll } from './apply.ts'
 import { KernelError } from './errors.ts'
 import type { Netns } from './kernel.ts'
 import { libc } from './libc.ts'
+import { removeLinks } from './links.ts'
 import { leaveNetnsBehind, withNetns } from './namespace.ts'
 import { openWatchSocket } from './netlink/socket.ts'
 import { runNftables } from './nftables.ts'
@@ -47,6 +48,10 @@ function answer(request: Request): Answer {
 
 const calls: WorkerCalls = {
   apply: (netns, operations) => within(netns, (session) => applyAll(session, netns, operations)),
+  applyEach: (batches) => {
+    for (const { netns, operations } of batches) within(netns, (session) => applyAll(session, netns, operations))
+  },
+  removeLinks: (names) => within(undefined, (session) => removeLinks(session, names)),
   links: (netns) => within(netns, (session) => session.links().map(linkOf)),
   findLink: (netns, name) =>
     within(netns, (session) => {

@@ -24,6 +24,8 @@ export interface EventRecorderOptions {
   log: Log
   /** Events waiting to be written; beyond it the oldest is dropped. @default 256 */
   queueLimit?: number
+  /** Resolves when there is time for an event. @default at once */
+  before?: () => Promise<void>
   /** How long equal events count as one. @default 10 minutes */
   aggregateMs?: number
 }
@@ -53,6 +55,7 @@ export function createEventRecorder(
 
   const drainQueue = async (): Promise<void> => {
     for (const entry of queue) {
+      await options.before?.()
       queue.delete(entry)
       await writeEntry(client, entry, options)
     }

@@ -43,14 +43,19 @@ export interface Transport {
 }
 
 export function createTransport(config: KubeConfig, options: TransportOptions = {}): Transport {
-  const agent = createAgent(config, options)
+  const requests = createAgent(config, options, requestConnections)
+  const streams = createAgent(config, options, streamConnections)
   const credentials = createCredentials(config)
 
-  const send = async (request: TransportRequest, signal: AbortSignal | undefined): Promise<Dispatcher.ResponseData> => {
+  const send = async (
+    dispatcher: Agent,
+    request: TransportRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<Dispatcher.ResponseData> => {
     const hasBody = request.body !== undefined
     try {
       return await undiciRequest(`${config.server}${request.path}`, {
-        dispatcher: agent,
+        dispatcher,
         method: request.method as Dispatcher.HttpMethod,
         headers: {
           accept: 'application/json',
@@ -74,7 +79,7 @@ export function createTransport(config: KubeConfig, options: TransportOptions = 
     const timeoutMs = request.timeoutMs ?? options.requestTimeoutMs ?? 30_000
     const deadline = AbortSignal.timeout(timeoutMs)
     const signal = request.signal === undefined ? deadline : AbortSignal.any([request.signal, deadline])
-    const response = await send(request, signal)
+    const response = await send(requests, request, signal)
     const text = await readText(config, request, response)
     if (response.statusCode >= 400) throw failure(request, response.statusCode, text)
     return parseJson(request, text)
@@ -91,21 +96,29 @@ export function createTransport(config: KubeConfig, options: TransportOptions = 
         signal: request.signal,
       }),
     async stream(request) {
-      const response = await send(request, request.signal)
+      const response = await send(streams, request, request.signal)
       if (response.statusCode < 400) return response.body
       throw failure(request, response.statusCode, await readText(config, request, response))
     },
-    close: () => agent.destroy(),
+    close: async () => void (await Promise.all([requests.destroy(), streams.destroy()])),
   }
 }
 
-function createAgent(config: KubeConfig, options: TransportOptions): Agent {
+/**
+ * Requests queue for these connections: a TLS handshake costs both sides more than a few requests, so a burst that
+ * opened a connection for each would take several times as long.
+ */
+const requestConnections = 6
+
+/** A watch holds a connection for as long as it lasts. */
+const streamConnections = 128
+
+function createAgent(config: KubeConfig, options: TransportOptions, connections: number): Agent {
   return new Agent({
     headersTimeout: options.requestTimeoutMs ?? 30_000,
     bodyTimeout: options.streamIdleTimeoutMs ?? 120_000,
-    keepAliveTimeout: 30_000,
-    // Watches hold a connection each; a burst of requests queues instead of opening a thousand.
-    connections: 128,
+    keepAliveTimeout: 60_000,
+    connections,
     connect: {
       timeout: 10_000,
       rejectUnauthorized: config.skipTlsVerify !== true,

@@ -100,6 +100,7 @@ test('detach goes in reverse, never stops and reports every failure', async () =
   }
   const detachments = networks.map(({ nodeSide, driver }, index) => ({
     nodeSide,
+    isIndependent: false,
     ref: {
       ...sandbox,
       ifName: `eth${index}`,

@@ -4,6 +4,7 @@ import { CniError } from '../cni/errors.ts'
 import { codeOf } from '../cni/format-error.ts'
 import type { CniResult } from '../cni/result.ts'
 import type { AttachRequest, NetworkDriver, NodeSide, PodRef } from '../networks/driver.ts'
+import { groupIndependent } from './group-independent.ts'
 import type { SelectedAttachment } from './select-networks.ts'
 
 /** For whom the networks are attached. */
@@ -33,25 +34,42 @@ export interface AttachAllOptions {
 }
 
 /**
- * Checks every configuration before the first effect, then attaches in order. Throws a CniError with the code of the
- * first failure and the network's name.
+ * Checks every configuration before the first effect, then attaches in order, neighbours that do not depend on one
+ * another side by side. Throws a CniError with the code of the first failure and the network's name.
  */
 export async function attachAll(options: AttachAllOptions): Promise<Attached[]> {
-  const requests = options.attachments.map((selected) => buildRequest(selected, options.sandbox))
+  const tasks = options.attachments.map((selected) => ({ selected, request: buildRequest(selected, options.sandbox) }))
   const attached: Attached[] = []
-  for (const [index, selected] of options.attachments.entries()) {
-    const request = requests[index]
-    if (request === undefined) continue
-    attached.push({ selected, result: await attachOne(selected, request, options) })
+  for (const group of groupIndependent(tasks, ({ selected }) => selected.driver.capabilities.isIndependent)) {
+    attached.push(...(await attachGroup(group, options)))
   }
   return attached
 }
 
-async function attachOne(
-  selected: SelectedAttachment,
-  request: AttachRequest,
-  options: AttachAllOptions,
-): Promise<CniResult> {
+interface Task {
+  readonly selected: SelectedAttachment
+  readonly request: AttachRequest
+}
+
+/** After the first failure the others are given up, and waited for: what they have begun must be known to the undo. */
+async function attachGroup(group: readonly Task[], options: AttachAllOptions): Promise<Attached[]> {
+  const failure = new AbortController()
+  const signal = AbortSignal.any([options.signal, failure.signal])
+  const settled = await Promise.allSettled(
+    group.map(async (task): Promise<Attached> => {
+      try {
+        return { selected: task.selected, result: await attachOne(task, { ...options, signal }) }
+      } catch (error) {
+        failure.abort(error)
+        throw error
+      }
+    }),
+  )
+  if (failure.signal.aborted) throw failure.signal.reason
+  return settled.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+}
+
+async function attachOne({ selected, request }: Task, options: AttachAllOptions): Promise<CniResult> {
   const nodeSide = options.nodeSide(selected.driver)
   try {
     options.signal.throwIfAborted()

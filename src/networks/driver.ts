@@ -1,3 +1,4 @@
+import type { Calm } from '../base/calm.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Log } from '../base/log.ts'
 import type { NetworkConfigList } from '../cni/request.ts'
@@ -38,6 +39,11 @@ export interface Capabilities {
   readonly runtimeConfig: readonly string[]
   /** Can be a pod's first interface. */
   readonly canBeDefault: boolean
+  /**
+   * Its attachments and those of others in one pod do not depend on one another, so they may be made and removed side
+   * by side. Otherwise an attachment is made when all before it are there, and removed before them.
+   */
+  readonly isIndependent: boolean
   /** Needs a pod in the Kubernetes API: other containers cannot be attached. @default false */
   readonly needsPod?: boolean
   /** CHECK, GC and STATUS are implemented. */
@@ -51,6 +57,8 @@ export interface NodeDeps {
   readonly kernel: Kernel
   readonly log: Log
   readonly events: EventRecorder
+  /** Busy while a runtime waits for an ADD or DEL: work that nobody waits for steps back. */
+  readonly calm: Calm
   /** Pods of this node; started by the process. */
   readonly pods: Informer<PodResource>
   /** All nodes; started by the process. */

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Calm } from '../../src/base/calm.ts'
 import { exec } from '../../src/base/exec.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { readConfigList } from '../../src/cni/config.ts'
@@ -23,6 +24,7 @@ driverContract('delegate', async () => {
     kube,
     kernel,
     log: silentLog,
+    calm: new Calm(),
     events: { event: () => {} },
     pods: createInformer(kube, pods, { log: silentLog }),
     nodes: createInformer(kube, nodes, { log: silentLog }),

@@ -26,6 +26,8 @@ export interface FakeOptions {
   /** Result of an ADD. @default one address, no routes */
   resultOf?: (request: AttachRequest, index: number) => CniResult
   runtimeConfig?: readonly string[]
+  /** @default false */
+  isIndependent?: boolean
   calls?: string[]
 }
 
@@ -73,6 +75,7 @@ function fakeDriver(options: FakeOptions, nodeSide: () => NodeSide): NetworkDriv
     capabilities: {
       runtimeConfig: options.runtimeConfig ?? ['ips', 'mac'],
       canBeDefault: true,
+      isIndependent: options.isIndependent ?? false,
       verbs: ['CHECK', 'GC', 'STATUS'],
     },
     resources: [],

@@ -127,6 +127,20 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
         expect(await kernel.findLink(pod, 'eth0')).toBeUndefined()
       })
 
+      it('carries out batches for several namespaces in order, up to the first failure', async () => {
+        await kernel.applyEach([
+          { netns: host, operations: [veth()] },
+          { netns: pod, operations: [{ op: 'setLink', name: 'eth0', isUp: true }] },
+        ])
+        expect(await kernel.findLink(pod, 'eth0')).toMatchObject({ isUp: true })
+        const failing = kernel.applyEach([
+          { netns: pod, operations: [{ op: 'setLink', name: 'none', isUp: true }] },
+          { netns: host, operations: [{ op: 'deleteLink', name: 'veth0' }] },
+        ])
+        await expect(failing).rejects.toMatchObject({ code: 'ENODEV' })
+        expect(await kernel.findLink(host, 'veth0')).toBeDefined()
+      })
+
       it('deletes the links of a group and no others; an empty group succeeds', async () => {
         await kernel.apply(host, [
           veth(),

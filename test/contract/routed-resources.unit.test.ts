@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Calm } from '../../src/base/calm.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { type ClosableKubeClient, createKubeClient } from '../../src/kube/client.ts'
 import { createInformer } from '../../src/kube/informer.ts'
@@ -8,6 +9,7 @@ import { Assigner } from '../../src/networks/routed/ipam/assign.ts'
 import { allocationsOf } from '../../src/networks/routed/ipam/block.ts'
 import { BlockStore } from '../../src/networks/routed/ipam/block-store.ts'
 import { BlockView } from '../../src/networks/routed/ipam/block-view.ts'
+import { HandleIndex } from '../../src/networks/routed/ipam/handle-index.ts'
 import { releaseByHandle } from '../../src/networks/routed/ipam/release.ts'
 import {
   bgpConfigurations,
@@ -86,6 +88,7 @@ describe('the kinds of projectcalico.org/v3 on an API server', () => {
     expect(new Set(addresses).size).toBe(20)
     expect((await kube.list(ipamBlocks)).items.flatMap(allocationsOf)).toHaveLength(20)
     expect((await kube.list(blockAffinities)).items.every(({ spec }) => spec.state === 'confirmed')).toBe(true)
+    await Promise.all(nodes.map(({ handleIndex }) => handleIndex.idle()))
     await Promise.all(handles.map((handleId, index) => releaseByHandle(nodes[index % 2]!, handleId)))
     expect((await kube.list(ipamBlocks)).items.flatMap(allocationsOf)).toEqual([])
     expect((await kube.list(ipamHandles)).items).toEqual([])
@@ -94,7 +97,10 @@ describe('the kinds of projectcalico.org/v3 on an API server', () => {
   async function allocator(nodeName: string) {
     const informer = createInformer(kube, ipamBlocks, { log: silentLog })
     await informer.start(stop.signal)
-    const store = new BlockStore(kube, new BlockView(informer))
-    return { kube, store, assigner: new Assigner({ kube, store, nodeName, now: Date.now }) }
+    const view = new BlockView(informer)
+    const store = new BlockStore(kube, view)
+    const handleIndex = new HandleIndex({ kube, view, log: silentLog, calm: new Calm() })
+    const assigner = new Assigner({ kube, store, handles: handleIndex, nodeName, now: Date.now })
+    return { kube, store, handleIndex, assigner }
   }
 })

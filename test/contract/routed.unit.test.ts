@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Calm } from '../../src/base/calm.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { createFakeKernel } from '../../src/kernel/fake.ts'
 import { createFakeKube } from '../../src/kube/fake.ts'
@@ -38,6 +39,7 @@ async function createWorld(): Promise<DriverWorld> {
     kube,
     kernel,
     log: silentLog,
+    calm: new Calm(),
     events: { event: () => {} },
     paths: {
       stateFolder: join(folder, 'state'),

@@ -115,7 +115,14 @@ c,a=s.accept(); print(a[0])`),
 }
 
 describe('detaching', () => {
+  /** What there is, when the handles have followed the blocks. */
   async function inventory(): Promise<string[]> {
+    await eventually('the handles', async () => {
+      const { items } = await cluster.kube.list(ipamBlocks)
+      const wanted = items.flatMap(allocationsOf).flatMap(({ attributes }) => attributes.handle_id ?? [])
+      const found = (await cluster.kube.list(ipamHandles)).items.map(({ spec }) => spec.handleID)
+      expect(found.sort()).toEqual([...new Set(wanted)].sort())
+    })
     const links = (await work01.kernel.links(undefined)).map(({ name }) => name)
     const routes = (await work01.kernel.routes(undefined, { family: 4 })).map(({ destination }) => destination)
     const addresses = (await cluster.kube.list(ipamBlocks)).items.flatMap(allocationsOf).map(({ address }) => address)

@@ -4,6 +4,7 @@ import { appendFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Calm } from '../../src/base/calm.ts'
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
 import { createLog, silentLog } from '../../src/base/log.ts'
 import { waitFor } from '../../src/base/observable.ts'
@@ -141,7 +142,7 @@ export class OvnCluster {
       cniBinFolders: [],
     }
     const common = { kube, log, pods, nodes, paths, events: this.#recorder() }
-    const deps = { ...common, nodeName: node.name, kernel }
+    const deps = { ...common, calm: new Calm(), nodeName: node.name, kernel }
     const side = ovnDriver.nodeSide(this.#settings(), deps)
     this.sides.set(node.name, side)
     await side.start(this.#stop.signal)

@@ -182,6 +182,7 @@ function kernelOf(netns: string, real: Kernel): Kernel {
   const here = (given: string | undefined): string => given ?? netns
   return {
     apply: (at, operations) => real.apply(here(at), operations),
+    applyEach: (batches) => real.applyEach(batches.map((batch) => ({ ...batch, netns: here(batch.netns) }))),
     links: (at) => real.links(here(at)),
     findLink: (at, name) => real.findLink(here(at), name),
     addresses: (at, device) => real.addresses(here(at), device),

@@ -20,16 +20,16 @@ import { isForWholePod, refuseWithoutPod, selectAlone, selectForContainer, selec
 
 /** ADD: attaches all of a pod's networks or none. Resolves with the result in the caller's version. */
 export async function add(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<unknown> {
-  const netns = await getNetns(request)
+  const netns = getNetns(request)
   const isWholePod = isForWholePod(request)
   const { ref, pod } = await identifyPod(request, context, isWholePod)
   const selected = await selectAttachments(request, { ref, pod, isWholePod }, context, signal)
   const record = intendedRecord({ request, netns, pod: ref, isWholePod, attachments: selected })
   const earlier = await settleEarlier(record, context, signal)
   const attachments = selected.map((item) => ({ ...item, prevResult: earlier.get(identityOf(item)) }))
-  await context.store.write(record)
+  const { survives } = await context.store.begin(record)
   try {
-    return await attach({ request, record, pod, attachments }, context, signal)
+    return await attach({ request, record, pod, attachments, survives }, context, signal)
   } catch (error) {
     if (pod !== undefined) context.events.event(pod, 'Warning', 'FailedAttachment', describeError(error))
     throw error
@@ -68,6 +68,8 @@ interface Attempt {
   readonly record: AttachmentRecord
   readonly pod: PodResource | undefined
   readonly attachments: readonly SelectedAttachment[]
+  /** Resolves when the record would survive a loss of power. */
+  readonly survives: Promise<void>
 }
 
 async function attach(attempt: Attempt, context: CniContext, signal: AbortSignal): Promise<unknown> {
@@ -104,7 +106,8 @@ async function finish(attempt: Attempt, attached: readonly Attached[], context: 
     mergeResults(record.isWholePod ? told : told.map(asDefault)),
     request.config.cniVersion,
   )
-  await context.store.write(record)
+  await attempt.survives
+  await context.store.complete(record)
   if (pod !== undefined)
     reportAttached({ pod, ref: record.pod, attachments: told, warnings: routing.warnings }, context)
   return answer

@@ -18,7 +18,7 @@ export async function check(request: CniRequest, context: CniContext): Promise<v
       fix: 'Delete the pod so that it is made anew.',
     })
   }
-  await getNetns(request)
+  getNetns(request)
   const routing = planRecordedRouting(record.isWholePod ? record.attachments : [])
   const problems = [
     ...(await verifyAttachments(record, routing, context)),

@@ -1,3 +1,4 @@
+import type { Calm } from '../../base/calm.ts'
 import type { Log } from '../../base/log.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Informer, KubeClient } from '../../kube/api.ts'
@@ -18,6 +19,7 @@ export interface CniContext {
   readonly networks: Networks
   readonly store: AttachmentStore
   readonly events: EventRecorder
+  readonly calm: Calm
   readonly statusWriter: StatusWriter
   readonly log: Log
   readonly paths: NodePaths

@@ -54,7 +54,7 @@ function guess(request: CniRequest, network: Network, configList: NetworkConfigL
   const pod = { namespace, name: namespace === '' ? containerId : name, uid }
   const config = network.driver.parseConfig(configList)
   const ref = { containerId, netns, ifName, args, pod, config, configList, networkName: configList.name }
-  return { nodeSide: network.nodeSide, ref }
+  return { nodeSide: network.nodeSide, isIndependent: network.driver.capabilities.isIndependent, ref }
 }
 
 function minimalConfig({ driver }: Network): NetworkConfigList {

@@ -37,7 +37,9 @@ export function createCniHandle(context: CniContext): (request: CniRequest, sign
     const facts = { command: request.command, containerId: request.containerId, pod: request.args.K8S_POD_NAME }
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs[request.command])])
     try {
-      const answer = await containers.run(request.containerId, () => verbs[request.command](request, context, limit))
+      const answer = await context.calm.busyWith(() =>
+        containers.run(request.containerId, () => verbs[request.command](request, context, limit)),
+      )
       const durationMs = Math.round((performance.now() - startedAt) * 100) / 100
       context.log.info({ ...facts, durationMs }, 'CNI request done')
       return answer

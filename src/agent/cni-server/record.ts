@@ -57,10 +57,11 @@ export function refOf(record: AttachmentRecord, attachment: RecordedAttachment, 
 
 /** Everything of a record, for detachAll. */
 export function detachmentsOf(record: AttachmentRecord, networks: Networks): Detachment[] {
-  return record.attachments.map((attachment) => ({
-    nodeSide: networks.get(attachment.driver).nodeSide,
-    ref: refOf(record, attachment, networks),
-  }))
+  return record.attachments.map((attachment) => {
+    const { nodeSide, driver } = networks.get(attachment.driver)
+    const { isIndependent } = driver.capabilities
+    return { nodeSide, isIndependent, ref: refOf(record, attachment, networks) }
+  })
 }
 
 function recordAttachment(selected: SelectedAttachment): RecordedAttachment {

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { errorCode } from '../../base/errors.ts'
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
 import type { CniRequest } from '../../cni/request.ts'
@@ -7,9 +7,9 @@ import type { CniRequest } from '../../cni/request.ts'
  * The pod's network namespace, which must be there and, unless CNI_NETNS_OVERRIDE says so, must not be the node's own
  * (CNI spec section 2). Throws CniError.
  */
-export async function getNetns(request: CniRequest): Promise<string> {
+export function getNetns(request: CniRequest): string {
   const netns = request.netns ?? ''
-  const [wanted, own] = await Promise.all([statNetns(netns), stat('/proc/self/ns/net')])
+  const [wanted, own] = [statNetns(netns), statSync('/proc/self/ns/net')]
   if (request.mayUseOwnNetns === true || wanted.ino !== own.ino || wanted.dev !== own.dev) return netns
   throw new CniError(
     cniErrorCode.invalidEnvironment,
@@ -20,9 +20,9 @@ export async function getNetns(request: CniRequest): Promise<string> {
   )
 }
 
-async function statNetns(netns: string): Promise<{ ino: number; dev: number }> {
+function statNetns(netns: string): { ino: number; dev: number } {
   try {
-    return await stat(netns)
+    return statSync(netns)
   } catch (cause) {
     if (errorCode(cause) !== 'ENOENT') throw cause
     throw new CniError(cniErrorCode.unknownContainer, `there is no network namespace ${netns}`, { cause })

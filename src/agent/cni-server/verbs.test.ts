@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFakeNetwork, type FakeNetwork } from '../../../test/contract/fake-driver.ts'
+import { Calm } from '../../base/calm.ts'
 import { describeError } from '../../base/errors.ts'
 import { silentLog } from '../../base/log.ts'
 import { CniError } from '../../cni/errors.ts'
@@ -72,7 +73,8 @@ async function createContext(): Promise<CniContext> {
     networks,
     store,
     events: { event: (_, type, reason, message) => void eventLines.push(`${type} ${reason} ${message}`) },
-    statusWriter: new StatusWriter(kube, silentLog),
+    calm: new Calm(),
+    statusWriter: new StatusWriter(kube, silentLog, new Calm()),
     log: silentLog,
     paths: {
       stateFolder: at('state'),
@@ -236,9 +238,10 @@ describe('DEL', () => {
   })
 
   test('of a record that cannot be read is an error', async () => {
+    await call('ADD')
     await writeFile(join(folder, 'attachments', 'c1@eth0.json'), '{}')
     await expect(call('DEL')).rejects.toThrow('cannot be read')
-    expect(calls).toEqual([])
+    expect(calls).toEqual(['attach c1/eth0', 'attach c1/eth1'])
   })
 })
 
@@ -294,7 +297,7 @@ describe('the next agent', () => {
     await restoreRecords(context, stop.signal)
     expect(first.attached.size).toBe(1)
     const record = await context.store.find({ containerId: 'c1', ifName: 'eth0' })
-    await context.store.write({ ...record!, netns: '/run/netns/gone' })
+    await context.store.complete({ ...record!, netns: '/run/netns/gone' })
     await restoreRecords(context, stop.signal)
     expect([first.attached.size, second.attached.size, await records()]).toEqual([0, 0, []])
   })

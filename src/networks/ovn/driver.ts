@@ -11,6 +11,7 @@ export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
   capabilities: {
     runtimeConfig: ['ips', 'mac'],
     canBeDefault: true,
+    isIndependent: true,
     needsPod: true,
     verbs: ['CHECK', 'GC', 'STATUS'],
   },

@@ -8,7 +8,12 @@ import { routedResources } from './resources.ts'
 export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
   name: 'routed',
   types: ['twinlane-routed', 'calico'],
-  capabilities: { runtimeConfig: ['ips', 'mac'], canBeDefault: true, verbs: ['CHECK', 'GC', 'STATUS'] },
+  capabilities: {
+    runtimeConfig: ['ips', 'mac'],
+    canBeDefault: true,
+    isIndependent: true,
+    verbs: ['CHECK', 'GC', 'STATUS'],
+  },
   resources: routedResources,
   parseSettings: parseRoutedSettings,
   parseConfig: parseRoutedConfig,

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Calm } from '../../../src/base/calm.ts'
 import { ExecError, exec, spawnProcess } from '../../../src/base/exec.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { queryBird } from '../../../src/bird/control.ts'
@@ -94,6 +95,7 @@ export async function createRoutedCluster(
         kube,
         kernel: kernelIn(kernel, netns),
         log: silentLog,
+        calm: new Calm(),
         events: {
           event: (about, type, reason, message) => events.push(`${type} ${reason} ${about.metadata.name}: ${message}`),
         },
@@ -200,6 +202,7 @@ function kernelIn(kernel: Kernel, home: string): Kernel {
   return {
     ...kernel,
     apply: (netns, operations) => kernel.apply(netns ?? home, operations),
+    applyEach: (batches) => kernel.applyEach(batches.map((batch) => ({ ...batch, netns: batch.netns ?? home }))),
     links: (netns) => kernel.links(netns ?? home),
     findLink: (netns, name) => kernel.findLink(netns ?? home, name),
     addresses: (netns, device) => kernel.addresses(netns ?? home, device),

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { Calm } from '../../../base/calm.ts'
 import { parseCidr } from '../../../base/ip.ts'
 import { silentLog } from '../../../base/log.ts'
 import { createFakeKube, type FakeKube } from '../../../kube/fake.ts'
@@ -8,6 +9,7 @@ import { Assigner } from '../ipam/assign.ts'
 import { newBlock } from '../ipam/block.ts'
 import { BlockStore } from '../ipam/block-store.ts'
 import { BlockView } from '../ipam/block-view.ts'
+import { HandleIndex } from '../ipam/handle-index.ts'
 import { blockAffinities, ipamBlocks, ipamHandles } from '../resources.ts'
 import { isLeaked } from './find-leaks.ts'
 import { routedClusterSide } from './run.ts'
@@ -28,12 +30,15 @@ function pod(name: string, change: Partial<PodResource> = {}): PodResource {
 async function allocate(node: string, podName: string): Promise<void> {
   const blocks = createInformer(kube, ipamBlocks, { log: silentLog })
   await blocks.start(stop.signal)
-  const store = new BlockStore(kube, new BlockView(blocks))
-  const assigner = new Assigner({ kube, store, nodeName: node, now: Date.now })
+  const view = new BlockView(blocks)
+  const handleIndex = new HandleIndex({ kube, view, log: silentLog, calm: new Calm() })
+  const store = new BlockStore(kube, view)
+  const assigner = new Assigner({ kube, store, handles: handleIndex, nodeName: node, now: Date.now })
   await assigner.assign({
     holder: { handleId: `net.${podName}`, secondary: { node, namespace: 'default', pod: podName } },
     pools: [{ metadata: { name: 'p' }, spec: { cidr: '10.244.0.0/24', blockSize: 28 } }],
   })
+  await handleIndex.idle()
 }
 
 async function startCluster(leakGraceMs: number) {

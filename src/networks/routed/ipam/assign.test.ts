@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { Calm } from '../../../base/calm.ts'
 import { parseCidr } from '../../../base/ip.ts'
 import { silentLog } from '../../../base/log.ts'
 import { createFakeKube, type FakeKube } from '../../../kube/fake.ts'
@@ -16,7 +17,8 @@ import { Assigner } from './assign.ts'
 import { allocationsOf } from './block.ts'
 import { BlockStore } from './block-store.ts'
 import { BlockView } from './block-view.ts'
-import { releaseByHandle } from './release.ts'
+import { HandleIndex } from './handle-index.ts'
+import { releaseByHandle, releaseOwn } from './release.ts'
 
 let kube: FakeKube
 let stop: AbortController
@@ -34,8 +36,10 @@ function pool(cidr: string, blockSize: number): IPPool {
 async function node(nodeName: string) {
   const informer = createInformer(kube, ipamBlocks, { log: silentLog })
   await informer.start(stop.signal)
-  const store = new BlockStore(kube, new BlockView(informer))
-  const deps = { kube, store, nodeName, now: () => Date.now() }
+  const view = new BlockView(informer)
+  const store = new BlockStore(kube, view)
+  const handles = new HandleIndex({ kube, view, log: silentLog, calm: new Calm() })
+  const deps = { kube, store, handles, nodeName, now: () => Date.now() }
   const assigner = new Assigner(deps)
   return {
     deps,
@@ -73,20 +77,31 @@ describe('assigning', () => {
       'create BlockAffinity',
       'create IPAMBlock',
       'update BlockAffinity',
-      'create IPAMHandle',
       'update IPAMBlock',
     ])
   })
 
-  it('takes two writes and no read when the node has room', async () => {
+  it('takes one write and no read when the node has room, and the handle follows by itself', async () => {
     const work01 = await node('work01')
     await work01.assign('net.c1', small)
+    await work01.deps.handles.idle()
     kube.requests.length = 0
     await work01.assign('net.c2', small)
-    expect(kube.requests.map(({ verb, type }) => `${verb} ${type?.kind}`)).toEqual([
-      'create IPAMHandle',
-      'update IPAMBlock',
-    ])
+    const verbs = (): string[] => kube.requests.map(({ verb, type }) => `${verb} ${type?.kind}`)
+    expect(verbs()).toEqual(['update IPAMBlock'])
+    await work01.deps.handles.idle()
+    expect(verbs()).toEqual(['update IPAMBlock', 'create IPAMHandle'])
+  })
+
+  it('puts what comes while a write is under way into one write', async () => {
+    const work01 = await node('work01')
+    const wide = [pool('10.244.0.0/24', 26)]
+    await work01.assign('net.c0', wide)
+    await work01.deps.handles.idle()
+    kube.requests.length = 0
+    const addresses = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((handle) => work01.assign(handle, wide)))
+    expect(new Set(addresses).size).toBe(5)
+    expect(kube.requests.filter(({ type }) => type?.kind === 'IPAMBlock').length).toBeLessThanOrEqual(2)
   })
 
   it('gives the same holder the same address', async () => {
@@ -102,6 +117,7 @@ describe('assigning', () => {
     const addresses = await Promise.all(handles.map((handle, index) => nodes[index % 2]!.assign(handle, pools)))
     expect(new Set(addresses).size).toBe(50)
     expect((await allocated()).map(({ handle }) => handle).sort()).toEqual([...handles].sort())
+    await Promise.all(nodes.map(({ deps }) => deps.handles.idle()))
     expect((await kube.list(ipamHandles)).items).toHaveLength(50)
 
     await Promise.all(handles.map((handle, index) => nodes[(index + 1) % 2]!.release(handle)))
@@ -115,6 +131,7 @@ describe('assigning', () => {
     const results = await Promise.allSettled(tries)
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(16)
     expect(await allocated()).toHaveLength(16)
+    await Promise.all(nodes.map(({ deps }) => deps.handles.idle()))
     expect((await kube.list(ipamHandles)).items).toHaveLength(16)
   })
 
@@ -140,6 +157,7 @@ describe('assigning', () => {
     await work02.assign('net.other', small)
     for (const handle of ['a', 'b', 'c', 'd']) await work01.assign(handle, small)
     await expect(work01.assign('e', small)).rejects.toThrow('per host block limit (1 of 1)')
+    await Promise.all([work01, work02].map(({ deps }) => deps.handles.idle()))
     expect((await kube.list(ipamHandles)).items).toHaveLength(5)
   })
 
@@ -167,6 +185,7 @@ describe('assigning', () => {
     expect(await work01.assign('net.c1', small, '10.244.0.9')).toBe('10.244.0.9')
     await expect(work01.assign('net.c2', small, '10.244.0.9')).rejects.toThrow('already assigned to net.c1')
     await expect(work01.assign('net.c3', small, '192.0.2.1')).rejects.toThrow('in no pool')
+    await work01.deps.handles.idle()
     expect((await kube.list(ipamHandles)).items).toHaveLength(1)
   })
 })
@@ -215,15 +234,28 @@ describe('releasing', () => {
     expect(await work01.release('net.c1')).toEqual([])
   })
 
-  it('finds what an allocation that died half way has left', async () => {
+  it('on the node itself reads nothing and lets the handle follow', async () => {
+    const work01 = await node('work01')
+    await work01.assign('net.c1', [pool('10.244.0.0/24', 26)])
+    await work01.deps.handles.idle()
+    kube.requests.length = 0
+    await releaseOwn(work01.deps, 'net.c1')
+    expect(kube.requests.map(({ verb, type }) => `${verb} ${type?.kind}`)).toEqual(['update IPAMBlock'])
+    await work01.deps.handles.idle()
+    expect(await allocated()).toEqual([])
+    expect((await kube.list(ipamHandles)).items).toEqual([])
+  })
+
+  it('looks where a write ended without an answer', async () => {
     const work01 = await node('work01')
     kube.intercept(({ verb, type }) => {
       if (verb === 'update' && type?.kind === 'IPAMBlock') throw new Error('killed')
     })
     await expect(work01.assign('net.c1', [pool('10.244.0.0/30', 30)])).rejects.toThrow('killed')
     kube.intercept(undefined)
-    expect((await kube.list(ipamHandles)).items).toHaveLength(1)
-    await work01.release('net.c1')
-    expect((await kube.list(ipamHandles)).items).toEqual([])
+    kube.requests.length = 0
+    await releaseOwn(work01.deps, 'net.c1')
+    expect(kube.requests.map(({ verb, type }) => `${verb} ${type?.kind}`)).toContain('get IPAMBlock')
+    expect(work01.deps.handles.doubtful('net.c1')).toEqual([])
   })
 })

@@ -14,7 +14,7 @@ import {
 } from './block.ts'
 import { blockCandidates } from './candidates.ts'
 import { BlockLimitError, IpamError, notAssigned, PoolExhaustedError } from './errors.ts'
-import { addToHandle, removeFromHandle } from './handles.ts'
+import type { HandleIndex } from './handle-index.ts'
 import { blockSizeOf, poolOf } from './pools.ts'
 
 /** Blocks that a node may own when IPAMConfiguration does not say. */
@@ -28,12 +28,16 @@ export interface AddressRequest {
   readonly address?: string | undefined
 }
 
+export interface AssignerDeps extends ClaimDeps {
+  readonly handles: Pick<HandleIndex, 'note' | 'doubt'>
+}
+
 /** Gives addresses of pools to holders on one node (as Calico does). Safe against other writers, here and elsewhere. */
 export class Assigner {
-  readonly #deps: ClaimDeps
+  readonly #deps: AssignerDeps
   readonly #claims = new KeyedLock()
 
-  constructor(deps: ClaimDeps) {
+  constructor(deps: AssignerDeps) {
     this.#deps = deps
   }
 
@@ -141,23 +145,23 @@ export class Assigner {
     })
   }
 
-  /** The handle is noted first: if we die in between, DEL still finds what there may be to give back. */
   async #take(
     cidr: string,
     holder: Holder,
     choose: (block: IPAMBlock, holder: Holder) => Assignment | undefined,
   ): Promise<string | undefined> {
-    await addToHandle(this.#deps.kube, holder.handleId, cidr)
     let address: string | undefined
-    // When this throws, the write may have been done all the same: the handle stays, so that a release looks there.
+    // When this throws, the write may have been done all the same: a release then has to look.
+    const lost = this.#deps.handles.doubt(holder.handleId, cidr)
     const written = await this.#deps.store.update(cidr, (block) => {
       const assignment = choose(block, holder)
       address = assignment?.address
       return assignment?.block
     })
-    if (written !== undefined) return address
-    await removeFromHandle(this.#deps.kube, holder.handleId, cidr)
-    return undefined
+    lost.isCertain()
+    if (written === undefined) return undefined
+    this.#deps.handles.note(holder.handleId, { isNew: true })
+    return address
   }
 
   #ownBlocks(): IPAMBlock[] {

@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../../base/clock.ts'
+import { type Clock, type Deferred, defer, systemClock } from '../../../base/clock.ts'
 import { KeyedLock } from '../../../base/keyed-lock.ts'
 import { backoffMs } from '../../../base/retry.ts'
 import type { KubeClient } from '../../../kube/api.ts'
@@ -11,12 +11,22 @@ import { IpamError } from './errors.ts'
 /** Lost compare-and-swaps before a write gives up. */
 export const mostRetries = 100
 
+/** A block as somebody wants it, or undefined to leave it. */
+export type BlockChange = (block: IPAMBlock) => IPAMBlock | undefined
+
+interface WaitingChange {
+  readonly change: BlockChange
+  readonly done: Deferred<IPAMBlock | undefined>
+}
+
 /** Writes blocks by compare-and-swap, starting from the resident view. */
 export class BlockStore {
   readonly view: BlockView
   readonly #kube: KubeClient
   readonly #clock: Clock
   readonly #locks = new KeyedLock()
+  /** Changes that the next write to a block takes along. */
+  readonly #waiting = new Map<string, WaitingChange[]>()
 
   constructor(kube: KubeClient, view: BlockView, clock: Clock = systemClock) {
     this.#kube = kube
@@ -26,10 +36,16 @@ export class BlockStore {
 
   /**
    * Writes what `change` makes of the block; undefined when there is no such block or `change` wants none of it.
-   * `change` is asked again with the live block after every lost race. Writes of this process to one block queue up.
+   * `change` is asked again with the live block after every lost race. Changes that come while a write to the same
+   * block is under way go into one write together.
    */
-  update(cidr: string, change: (block: IPAMBlock) => IPAMBlock | undefined): Promise<IPAMBlock | undefined> {
-    return this.#locks.run(cidr, () => this.#update(cidr, change))
+  async update(cidr: string, change: BlockChange): Promise<IPAMBlock | undefined> {
+    const waiting = this.#waiting.get(cidr) ?? []
+    const done = defer<IPAMBlock | undefined>()
+    waiting.push({ change, done })
+    this.#waiting.set(cidr, waiting)
+    if (waiting.length === 1) void this.#locks.run(cidr, () => this.#updateWaiting(cidr))
+    return await done.promise
   }
 
   async read(cidr: string): Promise<IPAMBlock | undefined> {
@@ -65,17 +81,33 @@ export class BlockStore {
     return true
   }
 
-  async #update(cidr: string, change: (block: IPAMBlock) => IPAMBlock | undefined): Promise<IPAMBlock | undefined> {
+  async #updateWaiting(cidr: string): Promise<void> {
+    const changes = this.#waiting.get(cidr) ?? []
+    this.#waiting.delete(cidr)
+    try {
+      const results = await this.#update(
+        cidr,
+        changes.map(({ change }) => change),
+      )
+      for (const [index, { done }] of changes.entries()) done.resolve(results[index])
+    } catch (error) {
+      for (const { done } of changes) done.reject(error)
+    }
+  }
+
+  /** The written block for each change that was wanted. */
+  async #update(cidr: string, changes: readonly BlockChange[]): Promise<(IPAMBlock | undefined)[]> {
     let block = this.view.find(cidr) ?? (await this.read(cidr))
     for (let attempt = 0; attempt < mostRetries; attempt++) {
-      const changed = block === undefined ? undefined : change(block)
-      if (changed === undefined) return undefined
+      const { changed, isWanted } = applyChanges(block, changes)
+      if (changed === undefined || !isWanted.includes(true)) return changes.map(() => undefined)
       try {
-        return await this.#put(changed)
+        const written = await this.#put(changed)
+        return isWanted.map((wanted) => (wanted ? written : undefined))
       } catch (error) {
         if (isNotFound(error)) {
           this.view.forget(cidr)
-          return undefined
+          return changes.map(() => undefined)
         }
         if (!isConflict(error)) throw error
         await this.#clock.sleep(backoffMs(attempt, 2, 100))
@@ -90,4 +122,17 @@ export class BlockStore {
     this.view.remember(written)
     return written
   }
+}
+
+function applyChanges(
+  block: IPAMBlock | undefined,
+  changes: readonly BlockChange[],
+): { changed: IPAMBlock | undefined; isWanted: boolean[] } {
+  let changed = block
+  const isWanted = changes.map((change) => {
+    const next = changed === undefined ? undefined : change(changed)
+    if (next !== undefined) changed = next
+    return next !== undefined
+  })
+  return { changed, isWanted }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { KubeClient } from '../../../kube/api.ts'
 import { isAlreadyExists, isConflict, isNotFound } from '../../../kube/errors.ts'
 import { type IPAMHandle, ipamHandles } from '../resources.ts'
@@ -21,16 +22,28 @@ export function handleName(handleId: string): string {
   return `${name.slice(0, 240)}-${createHash('sha256').update(handleId).digest('hex').slice(0, 11)}`
 }
 
-/** Notes that the handle holds one more address of the block. Must come before the address is taken. */
-export function addToHandle(kube: KubeClient, handleId: string, cidr: string): Promise<void> {
-  return changeHandle(kube, handleId, (blocks) => ({ ...blocks, [cidr]: (blocks[cidr] ?? 0) + 1 }))
-}
-
-/** Takes back `addToHandle`; a handle that holds nothing is deleted. */
-export function removeFromHandle(kube: KubeClient, handleId: string, cidr: string): Promise<void> {
-  return changeHandle(kube, handleId, ({ [cidr]: count = 0, ...others }) =>
-    count > 1 ? { ...others, [cidr]: count - 1 } : others,
-  )
+/**
+ * Brings the handle's object to what the blocks say that it holds: blocks are the truth, handles are an index that
+ * Calico's tools read. One that holds nothing is deleted. A new handle is created without looking first.
+ */
+export async function syncHandle(
+  kube: KubeClient,
+  handleId: string,
+  { blocks, isNew }: { blocks: Blocks; isNew: boolean },
+): Promise<void> {
+  if (Object.keys(blocks).length === 0) {
+    await kube.delete(ipamHandles, handleName(handleId), { ignoreNotFound: true })
+    return
+  }
+  if (isNew && (await tryCreate(kube, handleId, blocks))) return
+  for (let attempt = 0; attempt < mostRetries; attempt++) {
+    const handle = await findHandle(kube, handleId)
+    if (handle !== undefined && isDeepStrictEqual(handle.spec.block, blocks)) return
+    const isDone =
+      handle === undefined ? await tryCreate(kube, handleId, blocks) : await tryReplace(kube, handle, blocks)
+    if (isDone) return
+  }
+  throw new IpamError(`handle ${handleId}: Max retries hit - excessive concurrent IPAM requests`, { fix: 'try again' })
 }
 
 export function findHandle(kube: KubeClient, handleId: string): Promise<IPAMHandle | undefined> {
@@ -45,22 +58,10 @@ export async function deleteHandle(kube: KubeClient, handle: IPAMHandle): Promis
   })
 }
 
-type Blocks = Record<string, number>
-
-async function changeHandle(kube: KubeClient, handleId: string, change: (blocks: Blocks) => Blocks): Promise<void> {
-  // A handle is nearly always new, so creating it is tried before reading it.
-  if (await tryCreate(kube, handleId, change({}))) return
-  for (let attempt = 0; attempt < mostRetries; attempt++) {
-    const handle = await findHandle(kube, handleId)
-    const block = change(handle?.spec.block ?? {})
-    if (handle === undefined && Object.keys(block).length === 0) return
-    if (handle === undefined ? await tryCreate(kube, handleId, block) : await tryReplace(kube, handle, block)) return
-  }
-  throw new IpamError(`handle ${handleId}: Max retries hit - excessive concurrent IPAM requests`, { fix: 'try again' })
-}
+/** How many addresses a handle holds, by block. */
+export type Blocks = Readonly<Record<string, number>>
 
 async function tryCreate(kube: KubeClient, handleId: string, block: Blocks): Promise<boolean> {
-  if (Object.keys(block).length === 0) return false
   try {
     await kube.create(ipamHandles, {
       metadata: { name: handleName(handleId) },
@@ -75,8 +76,7 @@ async function tryCreate(kube: KubeClient, handleId: string, block: Blocks): Pro
 
 async function tryReplace(kube: KubeClient, handle: IPAMHandle, block: Blocks): Promise<boolean> {
   try {
-    if (Object.keys(block).length === 0) await deleteHandle(kube, handle)
-    else await kube.update(ipamHandles, { ...handle, spec: { ...handle.spec, block } })
+    await kube.update(ipamHandles, { ...handle, spec: { ...handle.spec, block } })
     return true
   } catch (error) {
     if (isConflict(error) || isNotFound(error)) return false

@@ -1,6 +1,7 @@
 import type { KubeClient } from '../../../kube/api.ts'
 import { addressesOf, isEmpty, ownerOf, releaseHandle } from './block.ts'
 import type { BlockStore } from './block-store.ts'
+import type { HandleIndex } from './handle-index.ts'
 import { deleteHandle, findHandle } from './handles.ts'
 
 /**
@@ -18,6 +19,20 @@ export async function releaseByHandle(
   for (const cidr of cidrs) freed.push(...(await releaseInBlock(deps.store, cidr, handleId)))
   if (handle !== undefined) await deleteHandle(deps.kube, handle)
   return freed
+}
+
+/**
+ * Gives back what a handle of this node holds, from what this process has seen: no reading, one write a block. The
+ * handle's object follows.
+ */
+export async function releaseOwn(deps: { store: BlockStore; handles: HandleIndex }, handleId: string): Promise<void> {
+  const { store, handles } = deps
+  const doubtful = handles.doubtful(handleId)
+  await Promise.all(doubtful.map((cidr) => store.read(cidr)))
+  const holding = store.view.list().filter((block) => addressesOf(block, handleId).length > 0)
+  await Promise.all(holding.map(({ spec }) => releaseInBlock(store, spec.cidr, handleId)))
+  handles.settle(handleId)
+  handles.note(handleId)
 }
 
 async function releaseInBlock(store: BlockStore, cidr: string, handleId: string): Promise<string[]> {

@@ -10,14 +10,14 @@ import { selectPools } from '../ipam/pools.ts'
 import { type PodAddressing, podAddressing } from '../pod-annotations.ts'
 import type { NodeContext } from './context.ts'
 import { giveBack } from './detach.ts'
-import { hostInterfaceName, isSameAttachment, parseAlias, podMac } from './names.ts'
-import { hostOperations, podOperations, resultOf, type Wiring } from './wiring.ts'
+import { hostInterfaceName, podMac } from './names.ts'
+import { hostOperations, type Pair, pairOperations, podOperations, resultOf } from './wiring.ts'
 
 type Request = AttachRequest<RoutedConfig>
 
 const usualMtuBytes = 1500
 
-/** ADD: an address, a veth pair, routes on both sides. Two writes to the API, two batches to the kernel. */
+/** ADD: an address, a veth pair, routes on both sides. One write to the API, two batches to the kernel. */
 export async function attach(context: NodeContext, request: Request, signal: AbortSignal): Promise<CniResult> {
   signal.throwIfAborted()
   const hostName = hostInterfaceName(request.pod, request.ifName)
@@ -41,12 +41,19 @@ async function attachAlone(
   { hostName, handleId, signal }: { hostName: string; handleId: string; signal: AbortSignal },
 ): Promise<CniResult> {
   const undo = new UndoStack()
+  const { kernel } = context.deps
   try {
     undo.push('the address', () => giveBack(context, handleId))
-    const address = await assignAddress(context, request, signal)
-    const wiring = wiringOf(context, request, { hostName, address })
-    undo.push('the interface', () => context.deps.kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }]))
-    await plug(context, wiring)
+    undo.push('the interface', () => kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }]))
+    const pair = pairOf(context, request, hostName)
+    // The pair needs no address: the kernel makes it while the API is asked for one.
+    const made = kernel.apply(undefined, pairOperations(pair))
+    const [address] = await allOrFirstError([assignAddress(context, request, signal), made])
+    const wiring = { ...pair, address }
+    await kernel.applyEach([
+      { netns: undefined, operations: hostOperations(wiring) },
+      { netns: wiring.netns, operations: podOperations(wiring) },
+    ])
     signal.throwIfAborted()
     return resultOf(wiring)
   } catch (error) {
@@ -54,27 +61,18 @@ async function attachAlone(
   }
 }
 
-async function plug({ deps }: NodeContext, wiring: Wiring): Promise<void> {
-  await removeStaleLink(deps.kernel, wiring)
-  await deps.kernel.apply(undefined, hostOperations(wiring))
-  await deps.kernel.apply(wiring.netns, podOperations(wiring))
+/** Waits for all, so that nothing is still under way when the undo begins. */
+async function allOrFirstError<A, B>(tasks: readonly [Promise<A>, Promise<B>]): Promise<[A, B]> {
+  await Promise.allSettled(tasks)
+  return await Promise.all(tasks)
 }
 
-/** An interface of this name that an earlier sandbox of the pod has left. */
-async function removeStaleLink(kernel: NodeContext['deps']['kernel'], { hostName, owner }: Wiring): Promise<void> {
-  const link = await kernel.findLink(undefined, hostName)
-  if (link === undefined) return
-  const before = parseAlias(link.alias)
-  if (before !== undefined && isSameAttachment(before, owner)) return
-  await kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }])
-}
-
-function wiringOf(context: NodeContext, request: Request, at: { hostName: string; address: string }): Wiring {
+function pairOf(context: NodeContext, request: Request, hostName: string): Pair {
   const { containerId, ifName, netns, isDefault } = request
   const configured = request.config.mtu || context.settings.mtuBytes
   return {
-    owner: { containerId, ifName, address: at.address },
-    hostName: at.hostName,
+    owner: { containerId, ifName },
+    hostName,
     netns,
     isDefault,
     mac: request.requested.mac?.toLowerCase() ?? podMac(request),

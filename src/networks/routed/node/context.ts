@@ -4,6 +4,7 @@ import type { NodeDeps } from '../../driver.ts'
 import type { RoutedSettings } from '../config.ts'
 import type { Assigner } from '../ipam/assign.ts'
 import type { BlockStore } from '../ipam/block-store.ts'
+import type { HandleIndex } from '../ipam/handle-index.ts'
 import type { IPPool } from '../resources.ts'
 import type { PendingReleases } from './pending-releases.ts'
 
@@ -14,6 +15,7 @@ export interface NodeContext {
   readonly pools: Informer<IPPool>
   readonly store: BlockStore
   readonly assigner: Assigner
+  readonly handles: HandleIndex
   readonly releases: PendingReleases
   /** ADD and DEL of one host interface run one after the other. */
   readonly locks: KeyedLock

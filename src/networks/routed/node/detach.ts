@@ -1,11 +1,11 @@
 import { withDeadline } from '../../../base/clock.ts'
-import { describeError, TimeoutError } from '../../../base/errors.ts'
-import { runAll } from '../../../base/undo.ts'
+import { CombinedError, describeError, TimeoutError } from '../../../base/errors.ts'
+import { KernelError } from '../../../kernel/kernel.ts'
 import { isTransient } from '../../../kube/errors.ts'
 import type { AttachmentKey, AttachmentRef } from '../../driver.ts'
 import type { RoutedConfig } from '../config.ts'
 import { handleIdOf } from '../ipam/handles.ts'
-import { releaseByHandle } from '../ipam/release.ts'
+import { releaseOwn } from '../ipam/release.ts'
 import type { NodeContext } from './context.ts'
 import { hostInterfaceName, isSameAttachment, parseAlias } from './names.ts'
 
@@ -17,18 +17,33 @@ export async function detach(context: NodeContext, ref: AttachmentRef<RoutedConf
   const hostName = hostInterfaceName(ref.pod, ref.ifName)
   const { networkName } = ref.config
   await context.locks.run(hostName, () =>
-    runAll(`detach ${ref.ifName} of ${ref.pod.namespace}/${ref.pod.name}`, [
-      () => unplug(context, hostName, ref),
-      () => giveBack(context, handleIdOf({ networkName, containerId: ref.containerId, ifName: ref.ifName })),
-    ]),
+    unplugAndGiveBack(context, ref, {
+      hostName,
+      handleId: handleIdOf({ networkName, containerId: ref.containerId, ifName: ref.ifName }),
+    }),
   )
+}
+
+/**
+ * The interface is cut off before its address is free for others. It goes away beside the release: the kernel needs
+ * 20 ms for that, in which it does nothing.
+ */
+async function unplugAndGiveBack(
+  context: NodeContext,
+  ref: AttachmentKey,
+  { hostName, handleId }: { hostName: string; handleId: string },
+): Promise<void> {
+  const removed = await cutOff(context, hostName, ref)
+  const outcomes = await Promise.allSettled([removed.gone, giveBack(context, handleId)])
+  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new CombinedError('detach', failures)
 }
 
 /** Frees what the handle holds, now, or as soon as the API server is back. */
 export async function giveBack(context: NodeContext, handleId: string): Promise<void> {
-  const { deps, store, releases } = context
+  const { deps, store, handles, releases } = context
   try {
-    const release = releaseByHandle({ kube: deps.kube, store }, handleId)
+    const release = releaseOwn({ store, handles }, handleId)
     await withDeadline(release, { what: `the release of ${handleId}`, timeoutMs: patienceMs })
   } catch (error) {
     if (!isTransient(error) && !(error instanceof TimeoutError)) throw error
@@ -37,11 +52,25 @@ export async function giveBack(context: NodeContext, handleId: string): Promise<
   }
 }
 
-/** The interface may belong to a newer sandbox of the same pod; then it stays. */
-async function unplug({ deps }: NodeContext, hostName: string, key: AttachmentKey): Promise<void> {
-  const link = await deps.kernel.findLink(undefined, hostName)
-  if (link === undefined) return
-  const owner = parseAlias(link.alias)
-  if (owner !== undefined && !isSameAttachment(owner, key)) return
-  await deps.kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }])
+/**
+ * Sets the interface down, which takes the route to the pod away, and starts its removal. It may belong to a newer
+ * sandbox of the same pod; then it stays.
+ */
+async function cutOff(
+  { deps: { kernel } }: NodeContext,
+  hostName: string,
+  key: AttachmentKey,
+): Promise<{ gone: Promise<void> }> {
+  const link = await kernel.findLink(undefined, hostName)
+  const owner = parseAlias(link?.alias)
+  if (link === undefined || (owner !== undefined && !isSameAttachment(owner, key))) return { gone: Promise.resolve() }
+  try {
+    await kernel.apply(undefined, [{ op: 'setLink', name: hostName, isUp: false }])
+  } catch (error) {
+    // Gone meanwhile, with the pod's namespace.
+    if (!(error instanceof KernelError) || error.code !== 'ENODEV') throw error
+  }
+  const gone = kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }])
+  gone.catch(() => {})
+  return { gone }
 }

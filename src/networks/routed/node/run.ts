@@ -16,6 +16,7 @@ import { Assigner } from '../ipam/assign.ts'
 import { ownerOf } from '../ipam/block.ts'
 import { BlockStore } from '../ipam/block-store.ts'
 import { BlockView } from '../ipam/block-view.ts'
+import { HandleIndex } from '../ipam/handle-index.ts'
 import { releaseByHandle } from '../ipam/release.ts'
 import {
   bgpConfigurations,
@@ -105,6 +106,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     await this.#completeClaims()
     this.#subscribe()
     for (const part of ['bird', 'releases'] as const) this.#queue.add(part)
+    this.#context.handles.noteAll(this.#deps.nodeName)
     this.#problems.delete('start')
   }
 
@@ -112,7 +114,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     this.#stopping.abort()
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     this.#subscriptions = []
-    await this.#queue.stop()
+    await Promise.all([this.#queue.stop(), this.#context.handles.stop()])
   }
 
   attach(request: AttachRequest<RoutedConfig>, signal: AbortSignal): Promise<CniResult> {
@@ -248,13 +250,16 @@ function contextOf(
   nodeMtuBytes: () => number | undefined,
 ): NodeContext {
   const { deps, pools, blocks } = sources
-  const store = new BlockStore(deps.kube, new BlockView(blocks))
+  const view = new BlockView(blocks)
+  const store = new BlockStore(deps.kube, view)
+  const handles = new HandleIndex({ kube: deps.kube, view, log: deps.log, calm: deps.calm })
   return {
     settings,
+    handles,
     deps,
     pools,
     store,
-    assigner: new Assigner({ kube: deps.kube, store, nodeName: deps.nodeName, now: Date.now }),
+    assigner: new Assigner({ kube: deps.kube, store, handles, nodeName: deps.nodeName, now: Date.now }),
     releases: new PendingReleases(deps.paths.stateFolder),
     locks: new KeyedLock(),
     attaching: new Set(),

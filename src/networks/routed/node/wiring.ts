@@ -1,10 +1,11 @@
 import type { CniResult } from '../../../cni/result.ts'
 import type { Operation, Route } from '../../../kernel/kernel.ts'
-import { formatAlias, hostMac, type LinkOwner, podGateway } from './names.ts'
+import type { AttachmentKey } from '../../driver.ts'
+import { formatAlias, hostMac, podGateway } from './names.ts'
 
-/** One pod interface as it shall be (as Calico does). */
-export interface Wiring {
-  readonly owner: LinkOwner
+/** The two ends of a pod interface. */
+export interface Pair {
+  readonly owner: AttachmentKey
   readonly hostName: string
   readonly netns: string
   readonly mac: string
@@ -13,11 +14,18 @@ export interface Wiring {
   readonly isDefault: boolean
 }
 
+/** One pod interface as it shall be (as Calico does). */
+export interface Wiring extends Pair {
+  readonly address: string
+}
+
 const scopeLink = 253
 
-/** In the host's namespace: the veth pair, the settings of the host end, the route to the pod. */
-export function hostOperations(wiring: Wiring): Operation[] {
-  const { owner, hostName, netns, mac, mtuBytes } = wiring
+/**
+ * In the host's namespace: the veth pair and the settings of the host end. It is down until it has its owner's name
+ * and its route: a pod that is being made must not be reachable by an address that another had.
+ */
+export function pairOperations({ owner, hostName, netns, mac, mtuBytes }: Pair): Operation[] {
   return [
     {
       op: 'ensureVeth',
@@ -25,11 +33,16 @@ export function hostOperations(wiring: Wiring): Operation[] {
       peer: { name: owner.ifName, netns, mac, mtuBytes },
       mac: hostMac,
       mtuBytes,
-      isUp: true,
-      alias: formatAlias(owner),
     },
     ...hostSettings(hostName),
-    { op: 'ensureRoute', route: hostRoute(hostName, owner.address) },
+  ]
+}
+
+/** In the host's namespace, when the address is known. */
+export function hostOperations({ owner, hostName, address }: Wiring): Operation[] {
+  return [
+    { op: 'setLink', name: hostName, isUp: true, alias: formatAlias({ ...owner, address }) },
+    { op: 'ensureRoute', route: hostRoute(hostName, address) },
   ]
 }
 
@@ -51,7 +64,7 @@ export function hostRoute(hostName: string, address: string): Route {
 }
 
 /** In the pod's namespace. The gateway is a permanent neighbour: no ARP before the first packet. */
-export function podOperations({ owner, isDefault }: Wiring): Operation[] {
+export function podOperations({ owner, isDefault, address }: Wiring): Operation[] {
   const device = owner.ifName
   const defaultRoute: Operation = {
     op: 'ensureRoute',
@@ -60,7 +73,7 @@ export function podOperations({ owner, isDefault }: Wiring): Operation[] {
   return [
     { op: 'sysctl', key: `net/ipv6/conf/${device}/disable_ipv6`, value: '1', optional: true },
     { op: 'setLink', name: device, isUp: true },
-    { op: 'ensureAddress', device, address: `${owner.address}/32` },
+    { op: 'ensureAddress', device, address: `${address}/32` },
     { op: 'ensureRoute', route: { family: 4, destination: `${podGateway}/32`, device, scope: scopeLink } },
     {
       op: 'ensureNeighbor',
@@ -73,14 +86,14 @@ export function podOperations({ owner, isDefault }: Wiring): Operation[] {
 }
 
 /** As Calico answers, with the default route, which the meta-plugin needs to know of. */
-export function resultOf({ owner, hostName, netns, mac, mtuBytes, isDefault }: Wiring): CniResult {
-  const address = { address: `${owner.address}/32`, interface: 1 }
+export function resultOf({ owner, hostName, netns, mac, mtuBytes, isDefault, address }: Wiring): CniResult {
+  const ip = { address: `${address}/32`, interface: 1 }
   return {
     interfaces: [
       { name: hostName, mac: hostMac, mtu: mtuBytes },
       { name: owner.ifName, mac, mtu: mtuBytes, sandbox: netns },
     ],
-    ips: [isDefault ? address : { ...address, gateway: podGateway }],
+    ips: [isDefault ? ip : { ...ip, gateway: podGateway }],
     routes: isDefault ? [{ dst: '0.0.0.0/0', gw: podGateway }] : [],
     dns: {},
   }
