@@ -16,6 +16,7 @@ import { AttachmentStore } from './attachment-store.ts'
 import type { CniContext } from './cni-server/context.ts'
 import { createCniHandle } from './cni-server/handle.ts'
 import type { AgentConfig } from './config.ts'
+import { type DeviceFolders, Devices } from './devices/devices.ts'
 import { installCni } from './install-cni.ts'
 import { createNetworks } from './networks.ts'
 import { restoreRecords } from './restore.ts'
@@ -23,7 +24,7 @@ import { StatusWriter } from './status-writer.ts'
 import { writeNetConf } from './write-net-conf.ts'
 
 /** Where things are on this host. */
-export interface AgentPaths extends NodePaths {
+export interface AgentPaths extends NodePaths, DeviceFolders {
   readonly cniSocket: string
   readonly netConfFolder: string
   /** The built shim that is installed into the first of `cniBinFolders`. */
@@ -42,6 +43,8 @@ export function defaultPaths(shim: string): AgentPaths {
     cniBinFolders: ['/opt/cni/bin'],
     cniSocket: '/run/twinlane/cni.sock',
     netConfFolder: '/etc/cni/net.d',
+    kubeletFolder: '/var/lib/kubelet',
+    deviceInfoFolder: '/var/run/k8s.cni.cncf.io/devinfo',
   }
 }
 
@@ -71,7 +74,9 @@ export function createAgent(options: AgentOptions): Lifecycle {
   })
   const allNodes = createInformer(kube, nodes, { transform: withoutManagedFields, log })
   const definitions = createInformer(kube, networkAttachmentDefinitions, { transform: withoutManagedFields, log })
-  const deps = { nodeName: config.nodeName, kube, kernel, log, events, calm, pods: ownPods, nodes: allNodes, paths }
+  const devices = new Devices(paths)
+  const informers = { pods: ownPods, nodes: allNodes }
+  const deps = { nodeName: config.nodeName, kube, kernel, log, events, calm, ...informers, paths, devices }
   const networks = createNetworks(options.drivers ?? allDrivers, config.networks, deps)
   const store = new AttachmentStore(join(paths.stateFolder, 'attachments'))
   const statusWriter = new StatusWriter(kube, log, calm)

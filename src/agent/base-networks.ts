@@ -1,5 +1,5 @@
 import { CniError, cniErrorCode } from '../cni/errors.ts'
-import type { NetworkAttachmentDefinition } from '../kube/resources/net-attach-def.ts'
+import { type NetworkAttachmentDefinition, resourceNameOf } from '../kube/resources/net-attach-def.ts'
 import type { MetaConfig } from '../meta/net-conf.ts'
 import { type BaseNetwork, configListOf } from '../meta/select-networks.ts'
 import { lookUpDefinitions } from './definition-lookup.ts'
@@ -42,8 +42,10 @@ async function findNamed(names: readonly string[], conf: MetaConfig, sources: So
     if (isPath(name)) found.push(await findByPath(name))
     else if (definition === undefined) found.push(findByName(name, conf, files))
     else {
-      const list = configListOf(definition, { conf, findFile: (wanted) => findFile(files, wanted) })
-      found.push({ networkName: `${namespace}/${name}`, list, nad: { namespace, name } })
+      const fileProblems = files.problems
+      const list = configListOf(definition, { conf, findFile: (wanted) => findFile(files, wanted), fileProblems })
+      const resourceName = resourceNameOf(definition)
+      found.push({ networkName: `${namespace}/${name}`, list, nad: { namespace, name }, resourceName })
     }
   }
   return found

@@ -1,6 +1,8 @@
 import { runAll } from '../base/undo.ts'
 import type { NetworkDriver, NodeDeps, NodeSide } from '../networks/driver.ts'
 import { findDriver } from '../networks/registry.ts'
+import type { Devices } from './devices/devices.ts'
+import { withDeviceInfo } from './devices/with-device-info.ts'
 
 /** A network of this node: its driver and the node side that runs here. */
 export interface Network {
@@ -54,14 +56,17 @@ export class Networks {
 export function createNetworks(
   drivers: readonly NetworkDriver[],
   settings: Readonly<Record<string, unknown>>,
-  deps: NodeDeps,
+  deps: NodeDeps & { devices: Devices },
 ): Networks {
   const all = drivers.map((driver) => ({
     driver,
-    nodeSide: driver.nodeSide(driver.parseSettings(settings[driver.name]), {
-      ...deps,
-      log: deps.log.child({ network: driver.name }),
-    }),
+    nodeSide: withDeviceInfo(
+      driver.nodeSide(driver.parseSettings(settings[driver.name]), {
+        ...deps,
+        log: deps.log.child({ network: driver.name }),
+      }),
+      deps.devices,
+    ),
   }))
   return new Networks(all)
 }

@@ -1,13 +1,8 @@
 import { CniError, cniErrorCode } from '../cni/errors.ts'
+import type { AssignedDevice } from '../networks/driver.ts'
 
 /** What the kubelet has given a pod: IDs by the name of their resource. */
 export type PodDevices = ReadonlyMap<string, readonly string[]>
-
-/** A device that belongs to one attachment of the pod. */
-export interface AssignedDevice {
-  readonly resourceName: string
-  readonly id: string
-}
 
 /**
  * Hands a pod's devices to its attachments: IDs are sorted, and the n-th attachment by a resource gets the n-th ID, as

@@ -49,6 +49,9 @@ function select(annotation: string | undefined, changes: Partial<SelectOptions> 
     podNamespace: 'default',
     defaultInterface: 'eth0',
     runtimeConfig: {},
+    fileProblems: [],
+    devices: new Map(),
+    deviceInfoFile: ({ networkName, ifName }) => `/devinfo/${networkName}_${ifName}`,
     findDefinition: definition,
     findDriver: (type) => [routed, ovn].find((driver) => driver.types.includes(type)) ?? other,
     isInstalled: (type) => type === 'bridge',
@@ -179,6 +182,11 @@ test('a configuration without delegates is refused', () => {
   expect(() => parseMetaConfig({ ...netConf, delegates: [{ name: 'x' }] })).toThrow('delegates[0]')
 })
 
+test('a network that is not found on the node is refused with the files there that cannot be read', () => {
+  const error = failureOf('empty', { fileProblems: ['/etc/cni/multus/net.d/a.conf: is not JSON'] })
+  expect(error.message).toContain('has no network "empty" (/etc/cni/multus/net.d/a.conf: is not JSON)')
+})
+
 test('a definition without a configuration means the one of its name on the node', () => {
   expect(select('on-node')[1]).toMatchObject({ networkName: 'default/on-node', configList: { name: 'on-node' } })
 })
@@ -210,5 +218,56 @@ describe('the configuration of the meta-plugin', () => {
     [{ clusterNetwork: 'x', systemNamespaces: [1] }, 'systemNamespaces of network'],
   ])('%j is refused with the key', (keys, message) => {
     expect(() => parseMetaConfig({ ...multus, ...keys })).toThrow(message)
+  })
+})
+
+describe('devices of the kubelet', () => {
+  const findDefinition = (namespace: string, name: string): NetworkAttachmentDefinition | undefined => {
+    const annotations = { 'k8s.v1.cni.cncf.io/resourceName': name === 'plain' ? '' : 'intel.com/sriov' }
+    const plugins = [{ type: 'bridge', capabilities: { deviceID: true, CNIDeviceInfoFile: true } }, { type: 'bridge' }]
+    const config = JSON.stringify({ cniVersion: '1.0.0', plugins })
+    return { metadata: { namespace, name, annotations }, spec: { config } }
+  }
+  const devices = new Map([['intel.com/sriov', ['0000:02:00.0', '0000:01:00.0']]])
+
+  test('go to the networks of their resource in order of the IDs, and to every plugin of each', () => {
+    const [, a, plain, b] = select('a,plain,b@vf2', { findDefinition, devices })
+    expect(a?.requested.device).toEqual({ resourceName: 'intel.com/sriov', id: '0000:01:00.0' })
+    expect(b?.requested.device?.id).toBe('0000:02:00.0')
+    expect(plain?.requested.device).toBeUndefined()
+    expect(plain?.configList.plugins[0]?.deviceID).toBeUndefined()
+    for (const plugin of b?.configList.plugins ?? []) {
+      expect(plugin).toMatchObject({ deviceID: '0000:02:00.0', pciBusID: '0000:02:00.0' })
+    }
+    expect(b?.configList.plugins[0]?.runtimeConfig).toEqual({
+      deviceID: '0000:02:00.0',
+      CNIDeviceInfoFile: '/devinfo/default/b_vf2',
+    })
+    expect(b?.configList.plugins[1]?.runtimeConfig).toBeUndefined()
+  })
+
+  test('of the resource win over the one that the annotation names', () => {
+    const [, a, plain] = select('[{"name":"a","deviceID":"x"},{"name":"plain","deviceID":"x"}]', {
+      findDefinition,
+      devices,
+    })
+    expect(a?.configList.plugins[0]?.deviceID).toBe('0000:01:00.0')
+    expect(plain?.configList.plugins[0]?.deviceID).toBe('x')
+  })
+
+  test('of the default network are those of its replacement, if it has one', () => {
+    const base = [{ networkName: 'kube-system/d', list: onNode, resourceName: 'intel.com/sriov' }]
+    expect(select('a', { base, findDefinition, devices }).map((item) => item.requested.device?.id)).toEqual([
+      '0000:01:00.0',
+      '0000:02:00.0',
+    ])
+    const networks = { defaultOverride: { namespace: 'n', name: 'o' }, selections: [], warnings: [] }
+    expect(select(undefined, { base, networks, findDefinition, devices })[0]?.requested.device?.id).toBe('0000:01:00.0')
+  })
+
+  test('that have run out are an error that names the resource, the network and the fix', () => {
+    const wanted = () => select('a,b,c', { findDefinition, devices })
+    expect(wanted).toThrow('network default/c needs a device of intel.com/sriov, and the pod has 2')
+    expect(() => select('a', { findDefinition })).toThrow('and the pod has 0')
   })
 })

@@ -8,9 +8,11 @@ import {
   defaultNetworkAnnotation,
   type NetworkAttachmentDefinition,
   networksAnnotation,
+  resourceNameOf,
 } from '../kube/resources/net-attach-def.ts'
 import { type NetworkSelection, parseNetworks } from '../kube/resources/network-selection.ts'
-import type { NetworkDriver, RequestedAttachment } from '../networks/driver.ts'
+import type { AssignedDevice, NetworkDriver, RequestedAttachment } from '../networks/driver.ts'
+import { createDeviceAssignment, type PodDevices } from './assign-devices.ts'
 import type { MetaConfig } from './net-conf.ts'
 import { requestedRuntimeConfig } from './runtime-config.ts'
 
@@ -78,6 +80,8 @@ export interface BaseNetwork {
   readonly networkName: string
   readonly list: NetworkConfigList
   readonly nad?: { readonly namespace: string; readonly name: string } | undefined
+  /** Resource whose devices it is made of. */
+  readonly resourceName?: string | undefined
 }
 
 /** Every definition that must be looked up before selectNetworks. */
@@ -100,6 +104,12 @@ export interface SelectOptions {
   findDefinition(namespace: string, name: string): NetworkAttachmentDefinition | undefined
   /** A configuration on this node by its name, for a definition that has none. */
   findFile(name: string): NetworkConfigList | undefined
+  /** What is wrong with files in `confDir`; told when a network was not found there. */
+  readonly fileProblems: readonly string[]
+  /** What the kubelet has given the pod. */
+  readonly devices: PodDevices
+  /** Where information on an attachment's device is to be (capability CNIDeviceInfoFile). */
+  deviceInfoFile(attachment: { networkName: string; ifName: string }): string
   findDriver(type: string): NetworkDriver
   /** Whether there is an executable for a type that no driver serves itself. */
   isInstalled(type: string): boolean
@@ -112,21 +122,31 @@ export interface SelectOptions {
  * annotation's. Throws NetworkSelectionError.
  */
 export function selectNetworks(options: SelectOptions): SelectedAttachment[] {
-  const { networks } = options
-  const [first, ...others] = options.base.map((network) => selectBase(network, options))
-  const defaultNetwork = networks.defaultOverride ? selectDefined(networks.defaultOverride, options) : first
-  if (defaultNetwork === undefined) throw new NetworkSelectionError('NoDefaultNetwork', 'there is no default network')
-  const additional = networks.selections.map((selection) => selectDefined(selection, options))
-  const all = [defaultNetwork, ...others, ...additional].map((item, index) =>
+  const { networks, base } = options
+  const assign = createDeviceAssignment(options.devices)
+  const [first, ...others] = base
+  if (first === undefined) throw new NetworkSelectionError('NoDefaultNetwork', 'there is no default network')
+  const override = networks.defaultOverride
+  const selected = [
+    override === undefined ? selectBase(first, options, assign) : selectDefined(override, options, assign),
+    ...others.map((network) => selectBase(network, options, assign)),
+    ...networks.selections.map((selection) => selectDefined(selection, options, assign)),
+  ]
+  const all = selected.map((item, index) =>
     index === 0 ? { ...item, ifName: options.defaultInterface, isDefault: true } : nameInterface(item, index),
   )
   refuseSharedInterfaces(all)
-  return all
+  return all.map((item) => withDeviceInfoFile(item, options))
 }
 
-function selectBase({ networkName, list, nad }: BaseNetwork, options: SelectOptions): SelectedAttachment {
+type Assign = (resourceName: string, owner: string) => AssignedDevice
+
+function selectBase(network: BaseNetwork, options: SelectOptions, assign: Assign): SelectedAttachment {
+  const { networkName, list, nad, resourceName } = network
   const driver = driverOf(list, `network "${networkName}"`, options)
-  const plugins = list.plugins.map((plugin) => withRuntimeConfig(plugin, options.runtimeConfig))
+  const device = resourceName === undefined ? undefined : assign(resourceName, networkName)
+  const available = { ...options.runtimeConfig, ...(device === undefined ? {} : { deviceID: device.id }) }
+  const plugins = list.plugins.map((plugin) => withDevice(withRuntimeConfig(plugin, available), device?.id))
   return {
     ifName: '',
     networkName,
@@ -134,20 +154,27 @@ function selectBase({ networkName, list, nad }: BaseNetwork, options: SelectOpti
     configList: { ...list, plugins },
     isDefault: false,
     ...(nad === undefined ? {} : { nad }),
-    requested: {},
+    requested: device === undefined ? {} : { device },
     args: {},
   }
 }
 
-function selectDefined(selection: NetworkSelection, options: SelectOptions): SelectedAttachment {
+function selectDefined(selection: NetworkSelection, options: SelectOptions, assign: Assign): SelectedAttachment {
   const { namespace, name } = selection
   const networkName = `${namespace}/${name}`
   refuseIsolated(selection, options)
-  const list = configListOf(findDefinition(selection, options), options)
+  const definition = findDefinition(selection, options)
+  const list = configListOf(definition, options)
+  const resourceName = resourceNameOf(definition)
   const driver = driverOf(list, `NetworkAttachmentDefinition ${networkName}`, options)
   const runtimeConfig = requestedRuntimeConfig(selection)
   checkCapabilities({ networkName, driver, list, wanted: Object.keys(runtimeConfig) })
-  const plugins = list.plugins.map((plugin) => withSelection(withRuntimeConfig(plugin, runtimeConfig), selection))
+  const device = resourceName === undefined ? undefined : assign(resourceName, networkName)
+  const deviceID = device?.id ?? selection.deviceId
+  const available = { ...runtimeConfig, deviceID }
+  const plugins = list.plugins.map((plugin) =>
+    withDevice(withArguments(withRuntimeConfig(plugin, available), selection), deviceID),
+  )
   return {
     ifName: selection.interface ?? '',
     networkName,
@@ -155,7 +182,12 @@ function selectDefined(selection: NetworkSelection, options: SelectOptions): Sel
     configList: { ...list, plugins },
     isDefault: false,
     nad: { namespace, name },
-    requested: { ips: selection.ips, mac: selection.mac, defaultRoute: selection.defaultRoute },
+    requested: {
+      ips: selection.ips,
+      mac: selection.mac,
+      defaultRoute: selection.defaultRoute,
+      ...(device === undefined ? {} : { device }),
+    },
     args: {
       ...(selection.mac === undefined ? {} : { MAC: selection.mac }),
       ...(selection.ips === undefined ? {} : { IP: selection.ips.join(',') }),
@@ -175,7 +207,7 @@ function findDefinition(selection: NetworkSelection, options: SelectOptions): Ne
 /** The configuration of a definition, or, when it has none, the one of its name on this node (NPWG standard, section 4.1). */
 export function configListOf(
   definition: NetworkAttachmentDefinition,
-  options: Pick<SelectOptions, 'findFile' | 'conf'>,
+  options: Pick<SelectOptions, 'findFile' | 'fileProblems' | 'conf'>,
 ): NetworkConfigList {
   const { namespace = 'default', name } = definition.metadata
   const text = definition.spec?.config ?? ''
@@ -184,7 +216,7 @@ export function configListOf(
   if (found !== undefined) return found
   throw new NetworkSelectionError(
     'InvalidNetwork',
-    `NetworkAttachmentDefinition ${namespace}/${name} has no spec.config, and ${options.conf.confDir} on this node has no network "${name}"`,
+    `NetworkAttachmentDefinition ${namespace}/${name} has no spec.config, and ${options.conf.confDir} on this node has no network "${name}"${options.fileProblems.map((problem) => ` (${problem})`).join('')}`,
     { fix: 'Put the CNI configuration into spec.config, or into a file there.' },
   )
 }
@@ -258,14 +290,26 @@ function withRuntimeConfig(plugin: NetworkConfig, available: Readonly<Record<str
   return Object.keys(selected).length === 0 ? plugin : { ...plugin, runtimeConfig: selected }
 }
 
-/** `cni-args` and `deviceID` go to every plugin; the pod wins over the definition key by key. */
-function withSelection(plugin: NetworkConfig, selection: NetworkSelection): NetworkConfig {
-  const { cniArgs, deviceId } = selection
-  return {
-    ...plugin,
-    ...(cniArgs === undefined ? {} : { args: { ...plugin.args, cni: { ...plugin.args?.cni, ...cniArgs } } }),
-    ...(deviceId === undefined ? {} : { deviceID: deviceId, pciBusID: deviceId }),
-  }
+/** `cni-args` go to every plugin; the pod wins over the definition key by key. */
+function withArguments(plugin: NetworkConfig, { cniArgs }: NetworkSelection): NetworkConfig {
+  return cniArgs === undefined
+    ? plugin
+    : { ...plugin, args: { ...plugin.args, cni: { ...plugin.args?.cni, ...cniArgs } } }
+}
+
+/** Plugins for devices know their device by one of two names, at the top of the configuration. */
+function withDevice(plugin: NetworkConfig, id: string | undefined): NetworkConfig {
+  return id === undefined ? plugin : { ...plugin, deviceID: id, pciBusID: id }
+}
+
+function withDeviceInfoFile(item: SelectedAttachment, options: SelectOptions): SelectedAttachment {
+  const plugins = item.configList.plugins.map((plugin) => {
+    const wanted = selectRuntimeConfig(plugin, { CNIDeviceInfoFile: options.deviceInfoFile(item) })
+    return Object.keys(wanted).length === 0
+      ? plugin
+      : { ...plugin, runtimeConfig: { ...plugin.runtimeConfig, ...wanted } }
+  })
+  return { ...item, configList: { ...item.configList, plugins } }
 }
 
 /** Without a name of its own an interface is called after its place in the whole list, as Multus does. */

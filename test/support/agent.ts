@@ -72,6 +72,8 @@ export function createTestAgent(options: {
       runFolder: at('run'),
       cniSocket: at('run/cni.sock'),
       netConfFolder: at('net.d'),
+      kubeletFolder: at('kubelet'),
+      deviceInfoFolder: at('devinfo'),
       cniBinFolders: [at('bin'), '/usr/lib/cni'],
       birdSocket: at('bird.ctl'),
       birdConfigFile: at('bird.conf'),

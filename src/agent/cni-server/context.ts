@@ -7,6 +7,7 @@ import type { PodResource } from '../../kube/resources/core.ts'
 import type { NetworkAttachmentDefinition } from '../../kube/resources/net-attach-def.ts'
 import type { NodePaths } from '../../networks/driver.ts'
 import type { AttachmentStore } from '../attachment-store.ts'
+import type { Devices } from '../devices/devices.ts'
 import type { Networks } from '../networks.ts'
 import type { StatusWriter } from '../status-writer.ts'
 
@@ -17,6 +18,7 @@ export interface CniContext {
   readonly pods: Informer<PodResource>
   readonly definitions: Informer<NetworkAttachmentDefinition>
   readonly networks: Networks
+  readonly devices: Devices
   readonly store: AttachmentStore
   readonly events: EventRecorder
   readonly calm: Calm

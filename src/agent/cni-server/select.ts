@@ -5,9 +5,12 @@ import { fileAppears } from '../../base/file-appears.ts'
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
 import type { CniRequest } from '../../cni/request.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
+import { type NetworkAttachmentDefinition, resourceNameOf } from '../../kube/resources/net-attach-def.ts'
 import { NetworkAnnotationError } from '../../kube/resources/network-selection.ts'
+import type { PodDevices } from '../../meta/assign-devices.ts'
 import { isMetaConfig, type MetaConfig, metaPluginTypes, parseMetaConfig } from '../../meta/net-conf.ts'
 import {
+  type BaseNetwork,
   NetworkSelectionError,
   neededDefinitions,
   readPodNetworks,
@@ -79,10 +82,11 @@ async function select(
     findBaseNetworks(conf, podNamespace, context),
     lookUpDefinitions(needed, context),
   ])
-  const files = await filesFor(
-    needed.map(({ namespace, name }) => findDefinition(namespace, name)),
-    conf,
-  )
+  const definitions = needed.map(({ namespace, name }) => findDefinition(namespace, name))
+  const [files, devices] = await Promise.all([
+    filesFor(definitions, conf),
+    findDevices({ request, pod, base, definitions }, context, signal),
+  ])
   return selectNetworks({
     conf,
     networks,
@@ -92,10 +96,35 @@ async function select(
     runtimeConfig: request.config.runtimeConfig ?? {},
     findDefinition,
     findFile: (name) => findFile(files, name),
+    fileProblems: files.problems,
+    devices,
+    deviceInfoFile: (attachment) => context.devices.infoFile({ ...attachment, containerId: request.containerId }),
     findDriver: (type) => context.networks.findDriver(type),
     isInstalled: (type) => !metaPluginTypes.includes(type) && isInstalled(type, folders),
     folders,
   })
+}
+
+/** The kubelet is asked only for a pod with a network that is made of devices. */
+async function findDevices(
+  wanted: {
+    request: CniRequest
+    pod: PodResource
+    base: readonly BaseNetwork[]
+    definitions: readonly (NetworkAttachmentDefinition | undefined)[]
+  },
+  context: CniContext,
+  signal: AbortSignal,
+): Promise<PodDevices> {
+  const { request, pod, base, definitions } = wanted
+  const names = [
+    ...base.map(({ resourceName }) => resourceName),
+    ...definitions.map((each) => (each === undefined ? undefined : resourceNameOf(each))),
+  ]
+  if (names.every((name) => name === undefined)) return new Map()
+  const { name, namespace = 'default', uid = '' } = pod.metadata
+  // The kubelet knows a static pod by its own UID, not by that of its mirror.
+  return await context.devices.findOf({ name, namespace, uid: request.args.K8S_POD_UID ?? uid }, signal)
 }
 
 /** Multus' time for the default network to say that it is ready. */

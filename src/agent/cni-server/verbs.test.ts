@@ -15,6 +15,7 @@ import { createInformer } from '../../kube/informer.ts'
 import { type PodResource, pods } from '../../kube/resources/core.ts'
 import { networkAttachmentDefinitions } from '../../kube/resources/net-attach-def.ts'
 import { AttachmentStore } from '../attachment-store.ts'
+import { Devices } from '../devices/devices.ts'
 import { Networks } from '../networks.ts'
 import { restoreRecords } from '../restore.ts'
 import { StatusWriter } from '../status-writer.ts'
@@ -71,6 +72,7 @@ async function createContext(): Promise<CniContext> {
     kernel,
     ...informers,
     networks,
+    devices: new Devices({ kubeletFolder: at('kubelet'), deviceInfoFolder: at('devinfo') }),
     store,
     events: { event: (_, type, reason, message) => void eventLines.push(`${type} ${reason} ${message}`) },
     calm: new Calm(),

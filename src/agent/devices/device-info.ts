@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { findFile, writeFileAtomic } from '../../base/file.ts'
-import type { AssignedDevice } from '../../meta/assign-devices.ts'
+import type { AssignedDevice } from '../../networks/driver.ts'
 
 /** Which attachment a file of device information belongs to. */
 export interface DeviceInfoOwner {

@@ -9,6 +9,13 @@ export interface NetworkAttachmentDefinition extends KubeObject {
 export const networksAnnotation = 'k8s.v1.cni.cncf.io/networks'
 export const networkStatusAnnotation = 'k8s.v1.cni.cncf.io/network-status'
 export const defaultNetworkAnnotation = 'v1.multus-cni.io/default-network'
+const resourceNameAnnotation = 'k8s.v1.cni.cncf.io/resourceName'
+
+/** The device plugin's resource whose devices a network is made of, e.g. intel.com/sriov. */
+export function resourceNameOf(definition: NetworkAttachmentDefinition): string | undefined {
+  const name = definition.metadata.annotations?.[resourceNameAnnotation]?.trim()
+  return name === '' ? undefined : name
+}
 
 export const networkAttachmentDefinitions: CustomResource<NetworkAttachmentDefinition> = {
   group: 'k8s.cni.cncf.io',
