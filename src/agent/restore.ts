@@ -7,6 +7,7 @@ import { renderNetworkStatus } from '../meta/network-status.ts'
 import type { AttachmentRecord } from './attachment-record.ts'
 import type { CniContext } from './cni-server/context.ts'
 import { detachmentsOf } from './cni-server/record.ts'
+import { describeDevices } from './devices/describe-devices.ts'
 import { planRecordedRouting } from './pod-routing.ts'
 
 /**
@@ -43,8 +44,7 @@ function restoreStatus(record: AttachmentRecord, context: CniContext): void {
   const pod = context.pods.get(record.pod.name, record.pod.namespace)
   if (!record.isWholePod || pod?.metadata.uid !== record.pod.uid) return
   const { results } = planRecordedRouting(record.attachments)
-  const text = renderNetworkStatus(
-    record.attachments.map((attachment, index) => ({ ...attachment, result: results[index] ?? emptyResult })),
-  )
+  const told = record.attachments.map((item, index) => ({ ...item, result: results[index] ?? emptyResult }))
+  const text = renderNetworkStatus(describeDevices(told, record.containerId, context.devices))
   if (pod.metadata.annotations?.[networkStatusAnnotation] !== text) context.statusWriter.write(record.pod, text)
 }

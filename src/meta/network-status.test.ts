@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { CniResult } from '../cni/result.ts'
 import { mergeResults } from './merge-results.ts'
 import { renderNetworkStatus } from './network-status.ts'
@@ -54,6 +54,50 @@ test('a plugin that reported nothing has a name and dns only', () => {
   expect(
     JSON.parse(renderNetworkStatus([{ networkName: 'n', ifName: 'net1', isDefault: false, result: empty }])),
   ).toEqual([{ name: 'n', dns: {} }])
+})
+
+describe('a plugin that made several interfaces in the pod', () => {
+  const sandbox = '/run/netns/x'
+  const result: CniResult = {
+    interfaces: [{ name: 'br0' }, { name: 'net1', sandbox, mac: '02:00:00:00:00:01' }, { name: 'net1b', sandbox }],
+    ips: [
+      { address: '10.1.0.2/24' },
+      { address: '10.2.0.2/24', interface: 2, gateway: '10.2.0.1' },
+      { address: '10.3.0.2/24', interface: 0 },
+    ],
+    routes: [{ dst: '0.0.0.0/0', gw: '10.2.0.1' }],
+    dns: { nameservers: ['10.2.0.3'] },
+  }
+  const source = { networkName: 'n', ifName: 'net1', isDefault: true, result, deviceInfo: { type: 'pci' } }
+
+  test('has an element for each, and what it has once stands at the interface with the gateway', () => {
+    expect(JSON.parse(renderNetworkStatus([source]))).toEqual([
+      {
+        name: 'n',
+        interface: 'net1',
+        ips: ['10.1.0.2', '10.3.0.2'],
+        mac: '02:00:00:00:00:01',
+        dns: { nameservers: ['10.2.0.3'] },
+      },
+      {
+        name: 'n',
+        interface: 'net1b',
+        ips: ['10.2.0.2'],
+        default: true,
+        dns: { nameservers: ['10.2.0.3'] },
+        gateway: ['10.2.0.1'],
+        'device-info': { type: 'pci' },
+      },
+    ])
+  })
+
+  test('has them at the first when no address has a gateway', () => {
+    const ips = [{ address: '10.1.0.2/24', interface: 2 }]
+    const elements = JSON.parse(renderNetworkStatus([{ ...source, result: { ...result, ips, routes: [] } }]))
+    expect(elements[0]).toMatchObject({ interface: 'net1', default: true, 'device-info': { type: 'pci' } })
+    expect(elements[1]).toMatchObject({ interface: 'net1b', ips: ['10.1.0.2'] })
+    expect(elements[1].default).toBeUndefined()
+  })
 })
 
 test("the runtime is told the default network's result", () => {

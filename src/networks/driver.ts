@@ -143,6 +143,14 @@ export interface RequestedAttachment {
   readonly mac?: string | undefined
   /** `default-route` of the selection element: absent, or the gateways. */
   readonly defaultRoute?: readonly string[] | undefined
+  /** Of those that the kubelet gave the pod, by the resource that the NAD names. */
+  readonly device?: AssignedDevice | undefined
+}
+
+/** A device of a device plugin that belongs to one attachment. */
+export interface AssignedDevice {
+  readonly resourceName: string
+  readonly id: string
 }
 
 /** A pod; or a container that is none, which has no namespace, no UID, and its ID for a name. */

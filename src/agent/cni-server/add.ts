@@ -109,7 +109,10 @@ async function finish(attempt: Attempt, attached: readonly Attached[], context: 
   await attempt.survives
   await context.store.complete(record)
   if (pod !== undefined)
-    reportAttached({ pod, ref: record.pod, attachments: told, warnings: routing.warnings }, context)
+    reportAttached(
+      { pod, ref: record.pod, containerId: record.containerId, attachments: told, warnings: routing.warnings },
+      context,
+    )
   return answer
 }
 

@@ -2,19 +2,23 @@ import type { CniResult } from '../../cni/result.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
 import { renderNetworkStatus } from '../../meta/network-status.ts'
 import type { PodRef } from '../../networks/driver.ts'
+import type { RecordedAttachment } from '../attachment-record.ts'
+import { describeDevices } from '../devices/describe-devices.ts'
 import type { CniContext } from './context.ts'
 
 interface Report {
   readonly pod: PodResource
   readonly ref: PodRef
-  readonly attachments: readonly { networkName: string; ifName: string; isDefault: boolean; result: CniResult }[]
+  readonly containerId: string
+  readonly attachments: readonly (RecordedAttachment & { result: CniResult })[]
   readonly warnings: readonly string[]
 }
 
 /** Tells the cluster what a pod has now: the annotation network-status, and the events that users know from Multus. */
-export function reportAttached(report: Report, context: Pick<CniContext, 'events' | 'statusWriter'>): void {
-  const { pod, attachments } = report
-  context.statusWriter.write(report.ref, renderNetworkStatus(attachments))
+export function reportAttached(report: Report, context: Pick<CniContext, 'events' | 'statusWriter' | 'devices'>): void {
+  const { pod, attachments, containerId } = report
+  const described = describeDevices(attachments, containerId, context.devices)
+  context.statusWriter.write(report.ref, renderNetworkStatus(described))
   for (const { ifName, networkName, result } of attachments) {
     const addresses = result.ips.map((ip) => ip.address).join(' ')
     context.events.event(pod, 'Normal', 'AddedInterface', `Add ${ifName} [${addresses}] from ${networkName}`)
