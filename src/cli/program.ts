@@ -88,6 +88,12 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/logs.ts')).registerLogs,
   },
   {
+    name: 'ipam',
+    group: objects,
+    summary: 'addresses of the routed network: show, check, release, configure',
+    load: async () => (await import('./commands/ipam/index.ts')).registerIpam,
+  },
+  {
     name: 'lab',
     group: nodeGroup,
     summary: 'a whole cluster on this machine: up, down, status, exec',

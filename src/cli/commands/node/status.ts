@@ -3,6 +3,7 @@ import { TwinlaneError } from '../../../base/errors.ts'
 import { familyOf, isAddress } from '../../../base/ip.ts'
 import { BirdError, queryBird } from '../../../bird/control.ts'
 import { type BirdProtocolState, parseProtocols } from '../../../bird/protocols.ts'
+import { renderBoxTable } from '../../box-table.ts'
 import { type CliIo, print } from '../../io.ts'
 
 const defaultSocket = '/run/bird/bird.ctl'
@@ -36,7 +37,14 @@ export function renderNodeStatus(protocols: readonly BirdProtocolState[]): strin
   const peers = protocols.flatMap(peerOf)
   const section = (family: 4 | 6): string => {
     const ofFamily = peers.filter((peer) => peer.family === family)
-    return `IPv${family} BGP status\n${ofFamily.length === 0 ? `No IPv${family} peers found.` : renderBox(ofFamily)}`
+    return `IPv${family} BGP status\n${
+      ofFamily.length === 0
+        ? `No IPv${family} peers found.`
+        : renderBoxTable(
+            headings,
+            ofFamily.map(({ cells }) => cells),
+          )
+    }`
   }
   return `Calico process is running.\n\n${section(4)}\n\n${section(6)}\n`
 }
@@ -67,22 +75,4 @@ function peerOf(protocol: BirdProtocolState): Peer[] {
 /** BIRD 2 writes milliseconds where BIRD 1 wrote seconds; the table shows what calicoctl shows. */
 function withoutFraction(since: string): string {
   return since.replace(/(\d\d:\d\d:\d\d)\.\d+$/, '$1')
-}
-
-/** Headings centred, cells to the left, rules only around the headings and at the foot. */
-function renderBox(peers: readonly Peer[]): string {
-  const rows = peers.map(({ cells }) => cells)
-  const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map((cells) => cells[column]?.length ?? 0)),
-  )
-  const rule = `+${widths.map((width) => '-'.repeat(width + 2)).join('+')}+`
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  const heading = line(headings.map((text, column) => centred(text, widths[column] ?? 0)))
-  const body = rows.map((cells) => line(cells.map((cell, column) => cell.padEnd(widths[column] ?? 0))))
-  return [rule, heading, rule, ...body, rule].join('\n')
-}
-
-/** An odd blank goes to the right. */
-function centred(text: string, width: number): string {
-  return text.padStart(text.length + Math.floor((width - text.length) / 2)).padEnd(width)
 }

@@ -90,8 +90,16 @@ export function allocationsOf(block: IPAMBlock): { address: string; attributes: 
 
 /** The block without what the handle holds; undefined when it holds nothing. Freed addresses go to the end of the queue. */
 export function releaseHandle(block: IPAMBlock, handleId: string): IPAMBlock | undefined {
-  const freed = new Set(ordinalsOf(block.spec, handleId))
-  if (freed.size === 0) return undefined
+  const freed = ordinalsOf(block.spec, handleId)
+  return freed.length === 0 ? undefined : releaseOrdinals(block, new Set(freed))
+}
+
+/** The block without the holder of this address, whoever that is. */
+export function releaseAddress(block: IPAMBlock, address: string): IPAMBlock {
+  return releaseOrdinals(block, new Set([ordinalOf(block, address)]))
+}
+
+function releaseOrdinals(block: IPAMBlock, freed: ReadonlySet<number>): IPAMBlock {
   const { spec } = block
   const sequenceNumbers = Object.entries(spec.sequenceNumberForAllocation ?? {})
   return {

@@ -1,0 +1,85 @@
+import type { PodResource } from '../../../kube/resources/core.ts'
+import { isLeaked, podAllocations } from '../../../networks/routed/cluster/find-leaks.ts'
+import { addressesOf, allocationsOf } from '../../../networks/routed/ipam/block.ts'
+import { poolOf } from '../../../networks/routed/ipam/pools.ts'
+import type { IPAMHandle } from '../../../networks/routed/resources.ts'
+import type { IpamState } from './load.ts'
+
+/** Something about addresses that does not fit together. */
+export interface IpamProblem {
+  readonly kind: 'leaked address' | 'address not allocated' | 'address in no pool' | 'leaked handle' | 'missing handle'
+  readonly subject: string
+  readonly detail: string
+}
+
+/** What `ipam check` finds: blocks, pools, handles and pods compared with one another. */
+export function findIpamProblems(
+  state: IpamState,
+  facts: { pods: readonly PodResource[]; handles: readonly IPAMHandle[] },
+): IpamProblem[] {
+  return [
+    ...leakedAddresses(state, facts.pods),
+    ...unallocatedAddresses(state, facts.pods),
+    ...strayAddresses(state),
+    ...handleProblems(state, facts.handles),
+  ]
+}
+
+function leakedAddresses({ blocks }: IpamState, pods: readonly PodResource[]): IpamProblem[] {
+  const byName = new Map(pods.map((pod) => [`${pod.metadata.namespace}/${pod.metadata.name}`, pod]))
+  return podAllocations(blocks)
+    .filter((allocation) => isLeaked(allocation, byName.get(`${allocation.namespace}/${allocation.pod}`)))
+    .map(({ address, namespace, pod, node }) => ({
+      kind: 'leaked address',
+      subject: address,
+      detail: `is allocated to ${namespace}/${pod} on ${node}, which does not have it`,
+    }))
+}
+
+/** Pods on the node's own network have addresses that IPAM does not know. */
+function unallocatedAddresses({ pools, blocks }: IpamState, pods: readonly PodResource[]): IpamProblem[] {
+  const allocated = new Set(blocks.flatMap(allocationsOf).map(({ address }) => address))
+  return pods.filter(isRunning).flatMap((pod): IpamProblem[] =>
+    (pod.status?.podIPs ?? [])
+      .flatMap(({ ip }) => ip ?? [])
+      .filter((ip) => poolOf(pools, ip) !== undefined && !allocated.has(ip))
+      .map((ip) => ({
+        kind: 'address not allocated',
+        subject: ip,
+        detail: `is used by pod ${pod.metadata.namespace}/${pod.metadata.name}, but IPAM does not know of it`,
+      })),
+  )
+}
+
+function isRunning(pod: PodResource): boolean {
+  return pod.spec?.hostNetwork !== true && pod.status?.phase === 'Running'
+}
+
+function strayAddresses({ pools, blocks }: IpamState): IpamProblem[] {
+  return blocks
+    .filter(({ spec }) => poolOf(pools, spec.cidr) === undefined)
+    .flatMap(allocationsOf)
+    .map(({ address }) => ({
+      kind: 'address in no pool',
+      subject: address,
+      detail: 'is allocated, but no IPPool has it any more',
+    }))
+}
+
+function handleProblems({ blocks }: IpamState, handles: readonly IPAMHandle[]): IpamProblem[] {
+  const held = new Set(blocks.flatMap(allocationsOf).flatMap(({ attributes }) => attributes.handle_id ?? []))
+  const known = new Set(handles.map(({ spec }) => spec.handleID))
+  const leaked = handles
+    .filter(({ spec }) => !blocks.some((block) => addressesOf(block, spec.handleID).length > 0))
+    .map(({ spec }): IpamProblem => ({ kind: 'leaked handle', subject: spec.handleID, detail: 'holds no address' }))
+  const missing = [...held]
+    .filter((handle) => !known.has(handle))
+    .map(
+      (handle): IpamProblem => ({
+        kind: 'missing handle',
+        subject: handle,
+        detail: 'holds addresses, but is no object',
+      }),
+    )
+  return [...leaked, ...missing]
+}
