@@ -14,6 +14,7 @@ import { getPod, readPodRef } from '../pod-lookup.ts'
 import { applyRouting, planRecordedRouting } from '../pod-routing.ts'
 import type { CniContext } from './context.ts'
 import { completedRecord, detachmentsOf, intendedRecord } from './record.ts'
+import { refuseTaken } from './refuse-taken.ts'
 import { reportAttached } from './report.ts'
 import { getNetns } from './sandbox.ts'
 import { isForWholePod, refuseWithoutPod, selectAlone, selectForContainer, selectForPod } from './select.ts'
@@ -27,6 +28,7 @@ export async function add(request: CniRequest, context: CniContext, signal: Abor
   const record = intendedRecord({ request, netns, pod: ref, isWholePod, attachments: selected })
   const earlier = await settleEarlier(record, context, signal)
   const attachments = selected.map((item) => ({ ...item, prevResult: earlier.get(identityOf(item)) }))
+  await refuseTaken(attachments, netns, context.kernel)
   const { survives } = await context.store.begin(record)
   try {
     return await attach({ request, record, pod, attachments, survives }, context, signal)
