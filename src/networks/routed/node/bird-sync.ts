@@ -4,6 +4,7 @@ import type { NodeDeps } from '../../driver.ts'
 import { bgpNodeOf } from '../bgp/bgp-node.ts'
 import { bgpSettings } from '../bgp/bgp-settings.ts'
 import { buildBirdConfig } from '../bgp/build-config.ts'
+import { findMistakes } from '../bgp/find-mistakes.ts'
 import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-peers.ts'
 import { isConfirmed } from '../ipam/affinity.ts'
 import { ownerOf } from '../ipam/block.ts'
@@ -28,11 +29,11 @@ export async function syncBird(
   sources: BirdSources,
   bird: SteadyBird,
   signal: AbortSignal,
-): Promise<readonly PeerProblem[]> {
+): Promise<{ problems: readonly PeerProblem[]; mistakes: readonly string[] }> {
   const { deps, pools, peers, configurations } = sources
   const all = deps.nodes.list().map((node) => bgpNodeOf(node, configurations.list()))
   const local = all.find(({ name }) => name === deps.nodeName)
-  if (local === undefined || Object.keys(local.addresses).length === 0) return []
+  if (local === undefined || Object.keys(local.addresses).length === 0) return { problems: [], mistakes: [] }
   const settings = bgpSettings(configurations.list(), deps.nodeName)
   const selected = selectPeers({
     local,
@@ -53,7 +54,11 @@ export async function syncBird(
     passwords,
   })
   await bird.apply(config, signal)
-  return [...selected.problems, ...problems]
+  const { isMeshEnabled } = settings
+  return {
+    problems: [...selected.problems, ...problems],
+    mistakes: findMistakes({ local, nodes: all, sessions: selected.sessions, isMeshEnabled }),
+  }
 }
 
 /** The block says whose it is, the affinity that the claim is complete; only both together are routed. */

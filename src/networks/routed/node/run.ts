@@ -9,7 +9,16 @@ import type { CniResult } from '../../../cni/result.ts'
 import type { Informer } from '../../../kube/api.ts'
 import { createInformer } from '../../../kube/informer.ts'
 import { apiVersionOf, type KubeObject, type ResourceType } from '../../../kube/resources/meta.ts'
-import type { AttachmentKey, AttachmentRef, AttachRequest, NetworkStatus, NodeDeps, NodeSide } from '../../driver.ts'
+import type {
+  AttachmentKey,
+  AttachmentRef,
+  AttachRequest,
+  ClusterPrefixes,
+  NetworkStatus,
+  NodeDeps,
+  NodeSide,
+} from '../../driver.ts'
+import { clusterPrefixes } from '../cluster-prefixes.ts'
 import type { RoutedConfig, RoutedSettings } from '../config.ts'
 import { claimBlock } from '../ipam/affinity.ts'
 import { Assigner } from '../ipam/assign.ts'
@@ -60,6 +69,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #queue: Workqueue
   readonly #problems = new Map<Part | 'start', string>([['start', 'the routed network is starting']])
   readonly #reported = new Set<string>()
+  #mistakes: readonly string[] = []
   #subscriptions: Unsubscribe[] = []
   readonly #stopping = new AbortController()
   #mtuBytes: number | undefined
@@ -138,6 +148,10 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     return { isReady: problems.length === 0, problems }
   }
 
+  prefixes(): Partial<ClusterPrefixes> {
+    return clusterPrefixes(this.#sources.pools.list(), this.#deps.nodes.list())
+  }
+
   #subscribe(): void {
     const { deps, pools, blocks, affinities, configurations, peers, filters } = this.#sources
     this.#subscriptions = [
@@ -193,9 +207,14 @@ class RoutedNode implements NodeSide<RoutedConfig> {
 
   async #syncBird(): Promise<void> {
     try {
-      for (const { peer, message } of await syncBird(this.#sources, this.#bird, this.#stopping.signal)) {
+      const { problems, mistakes } = await syncBird(this.#sources, this.#bird, this.#stopping.signal)
+      for (const { peer, message } of problems) {
         this.#report({ type: bgpPeers, object: peer }, 'NoBGPSession', message)
       }
+      for (const message of mistakes) {
+        if (!this.#mistakes.includes(message)) this.#reportOfNode('BGPTopology', message)
+      }
+      this.#mistakes = mistakes
     } catch (error) {
       if (error instanceof BirdError && error.code !== undefined) this.#reportRefusal(error)
       throw error
@@ -204,9 +223,13 @@ class RoutedNode implements NodeSide<RoutedConfig> {
 
   /** BIRD does not take what we made of the cluster's objects: the node goes on with what it had. */
   #reportRefusal(error: BirdError): void {
+    this.#reportOfNode('BirdConfigurationRefused', `${describeError(error)}; the sessions of before stay`)
+  }
+
+  #reportOfNode(reason: string, message: string): void {
     const about = { apiVersion: 'v1', kind: 'Node', metadata: { name: this.#deps.nodeName } }
-    const message = `${describeError(error)}; the sessions of before stay`
-    this.#deps.events.event(about, 'Warning', 'BirdConfigurationRefused', message)
+    this.#deps.log.warn({ reason }, message)
+    this.#deps.events.event(about, 'Warning', reason, message)
   }
 
   #checkEncapsulation(pool: IPPool): void {

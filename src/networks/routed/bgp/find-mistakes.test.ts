@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import type { BgpNode } from './bgp-node.ts'
+import { findMistakes } from './find-mistakes.ts'
+import { selectPeers } from './select-peers.ts'
+
+function node(name: string, last: number, change: Partial<BgpNode> = {}): BgpNode {
+  return {
+    name,
+    labels: {},
+    addresses: { 4: `192.168.100.${last}` },
+    asNumber: 63400,
+    routeReflectorClusterId: undefined,
+    listenPort: 179,
+    ...change,
+  }
+}
+
+function mistakes(local: BgpNode, others: BgpNode[], isMeshEnabled: boolean): string[] {
+  const nodes = [local, ...others]
+  const { sessions } = selectPeers({ local, nodes, peers: [], isMeshEnabled, mesh: {}, clusterAsNumber: 63400 })
+  return findMistakes({ local, nodes, sessions, isMeshEnabled })
+}
+
+describe('findMistakes', () => {
+  it('is silent about a mesh that is as it should be, and about a node that is alone', () => {
+    expect(mistakes(node('a', 1), [node('b', 2)], true)).toEqual([])
+    expect(mistakes(node('a', 1), [], false)).toEqual([])
+  })
+
+  it('tells of a node without any session', () => {
+    expect(mistakes(node('a', 1), [node('b', 2)], false)).toEqual([
+      expect.stringMatching(/^node a has no BGP session at all: the mesh is off/),
+    ])
+  })
+
+  it('tells of a cluster ID that nothing peers with', () => {
+    const reflector = node('a', 1, { routeReflectorClusterId: '192.168.100.1' })
+    expect(mistakes(reflector, [node('b', 2)], true)).toEqual([
+      expect.stringMatching(/^node a has the cluster ID 192\.168\.100\.1, so it is not part of the mesh/),
+    ])
+  })
+
+  it('tells of the one node whose AS number makes its sessions external, on both sides', () => {
+    const odd = node('odd', 3, { asNumber: 64512 })
+    const others = [node('a', 1), node('b', 2)]
+    expect(mistakes(odd, others, true)).toHaveLength(2)
+    expect(mistakes(node('a', 1), [node('b', 2), odd], true)).toEqual([
+      expect.stringContaining('the session with node odd is eBGP, because its AS number is 64512 and ours is 63400'),
+    ])
+  })
+
+  it('takes AS numbers of their own for a choice', () => {
+    const own = [node('b', 2, { asNumber: 65002 }), node('c', 3, { asNumber: 65003 })]
+    expect(mistakes(node('a', 1, { asNumber: 65001 }), own, true)).toEqual([])
+  })
+})
