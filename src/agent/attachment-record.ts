@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { NetworkConfigList } from '../cni/request.ts'
 import type { CniResult } from '../cni/result.ts'
+import type { AttachmentRouting } from '../meta/routing/types.ts'
 import type { PodRef, RequestedAttachment } from '../networks/driver.ts'
 
 /**
@@ -29,6 +30,8 @@ export interface RecordedAttachment {
   readonly isDefault: boolean
   readonly nad?: { readonly namespace: string; readonly name: string } | undefined
   readonly requested: RequestedAttachment
+  /** Absent when only one network was asked for by its own name: its routing is its own. */
+  readonly routing?: AttachmentRouting | undefined
   readonly args: Readonly<Record<string, string>>
   /** Complete, with runtimeConfig. */
   readonly configList: NetworkConfigList

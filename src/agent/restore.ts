@@ -8,7 +8,7 @@ import type { AttachmentRecord } from './attachment-record.ts'
 import type { CniContext } from './cni-server/context.ts'
 import { detachmentsOf } from './cni-server/record.ts'
 import { describeDevices } from './devices/describe-devices.ts'
-import { planRecordedRouting } from './pod-routing.ts'
+import { planRecordedRouting } from './pod-routing/plan.ts'
 
 /**
  * Brings the node back in order after the agent was killed: an ADD that never ended is undone, so are attachments

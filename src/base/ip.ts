@@ -103,6 +103,11 @@ export function cidrCovers(outer: Cidr, inner: Cidr): boolean {
   return outer.family === inner.family && outer.first <= inner.first && inner.last <= outer.last
 }
 
+/** The single address as a prefix: /32 or /128. */
+export function hostPrefixOf(address: string): string {
+  return `${address}/${familyOf(address) === 4 ? 32 : 128}`
+}
+
 /** The IPv4 broadcast address of a subnet; undefined for IPv6, /31 and /32. */
 export function broadcastOf(cidr: Cidr): string | undefined {
   return cidr.family === 4 && cidr.prefixLength < 31 ? bigintToAddress(cidr.last, 4) : undefined

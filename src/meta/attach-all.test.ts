@@ -101,6 +101,7 @@ test('detach goes in reverse, never stops and reports every failure', async () =
   const detachments = networks.map(({ nodeSide, driver }, index) => ({
     nodeSide,
     isIndependent: false,
+    reportsRoutes: true,
     ref: {
       ...sandbox,
       ifName: `eth${index}`,

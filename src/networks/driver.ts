@@ -46,6 +46,8 @@ export interface Capabilities {
   readonly isIndependent: boolean
   /** Needs a pod in the Kubernetes API: other containers cannot be attached. @default false */
   readonly needsPod?: boolean
+  /** Every route that it installs in a pod is in its results; otherwise the kernel is asked. */
+  readonly reportsRoutes: boolean
   /** CHECK, GC and STATUS are implemented. */
   readonly verbs: readonly ('CHECK' | 'GC' | 'STATUS')[]
 }
@@ -105,6 +107,17 @@ export interface NodeSide<Config = unknown> extends Lifecycle {
   collectGarbage(valid: readonly AttachmentKey[]): Promise<void>
   /** STATUS. */
   status(): NetworkStatus
+  /** From configuration and informers only: an ADD waits for it. */
+  prefixes?(): Partial<ClusterPrefixes>
+}
+
+/** What of the cluster a network reaches, as prefixes of both families. */
+export interface ClusterPrefixes {
+  /** Of the network's own pods. */
+  readonly pods: readonly string[]
+  readonly services: readonly string[]
+  /** Single addresses of the nodes. */
+  readonly nodes: readonly string[]
 }
 
 /** Identifies an attachment for ever (CNI: container ID and interface name). */

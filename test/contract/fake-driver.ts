@@ -76,6 +76,7 @@ function fakeDriver(options: FakeOptions, nodeSide: () => NodeSide): NetworkDriv
       runtimeConfig: options.runtimeConfig ?? ['ips', 'mac'],
       canBeDefault: true,
       isIndependent: options.isIndependent ?? false,
+      reportsRoutes: true,
       verbs: ['CHECK', 'GC', 'STATUS'],
     },
     resources: [],

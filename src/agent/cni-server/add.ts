@@ -11,7 +11,10 @@ import type { SelectedAttachment } from '../../meta/select-networks.ts'
 import type { PodRef } from '../../networks/driver.ts'
 import type { AttachmentRecord, RecordedAttachment } from '../attachment-record.ts'
 import { getPod, readPodRef } from '../pod-lookup.ts'
-import { applyRouting, planRecordedRouting } from '../pod-routing.ts'
+import { applyRouting } from '../pod-routing/apply.ts'
+import { assignRecordedRouting } from '../pod-routing/assign.ts'
+import { observeRoutes } from '../pod-routing/observe.ts'
+import { planRecordedRouting } from '../pod-routing/plan.ts'
 import type { CniContext } from './context.ts'
 import { completedRecord, detachmentsOf, intendedRecord } from './record.ts'
 import { refuseTaken } from './refuse-taken.ts'
@@ -25,7 +28,8 @@ export async function add(request: CniRequest, context: CniContext, signal: Abor
   const isWholePod = isForWholePod(request)
   const { ref, pod } = await identifyPod(request, context, isWholePod)
   const selected = await selectAttachments(request, { ref, pod, isWholePod }, context, signal)
-  const record = intendedRecord({ request, netns, pod: ref, isWholePod, attachments: selected })
+  const intended = intendedRecord({ request, netns, pod: ref, isWholePod, attachments: selected })
+  const record = assignRecordedRouting(intended, request.config, context.networks)
   const earlier = await settleEarlier(record, context, signal)
   const attachments = selected.map((item) => ({ ...item, prevResult: earlier.get(identityOf(item)) }))
   await refuseTaken(attachments, netns, context.kernel)
@@ -96,7 +100,7 @@ async function attach(attempt: Attempt, context: CniContext, signal: AbortSignal
 
 async function finish(attempt: Attempt, attached: readonly Attached[], context: CniContext): Promise<unknown> {
   const { request, pod } = attempt
-  const record = completedRecord(attempt.record, attached)
+  const record = await observeRoutes(completedRecord(attempt.record, attached), context)
   const routing = planRecordedRouting(record.attachments)
   if (record.isWholePod) await applyRouting(context.kernel, record.netns, routing)
   const results = record.isWholePod ? routing.results : attached.map((item) => item.result)

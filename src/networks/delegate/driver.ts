@@ -15,7 +15,7 @@ export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
   name: 'delegate',
   types: [],
   // What a plugin can honour stands in its own configuration (`capabilities`).
-  capabilities: { runtimeConfig: [], canBeDefault: true, isIndependent: false, verbs: ['CHECK'] },
+  capabilities: { runtimeConfig: [], canBeDefault: true, isIndependent: false, reportsRoutes: false, verbs: ['CHECK'] },
   resources: [],
   parseSettings: () => undefined,
   parseConfig: (list) => list,

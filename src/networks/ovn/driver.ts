@@ -12,6 +12,7 @@ export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
     runtimeConfig: ['ips', 'mac'],
     canBeDefault: true,
     isIndependent: true,
+    reportsRoutes: true,
     needsPod: true,
     verbs: ['CHECK', 'GC', 'STATUS'],
   },

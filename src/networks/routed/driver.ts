@@ -12,6 +12,7 @@ export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
     runtimeConfig: ['ips', 'mac'],
     canBeDefault: true,
     isIndependent: true,
+    reportsRoutes: true,
     verbs: ['CHECK', 'GC', 'STATUS'],
   },
   resources: routedResources,

@@ -6,6 +6,7 @@ import type {
   AttachmentKey,
   AttachmentRef,
   AttachRequest,
+  ClusterPrefixes,
   NetworkStatus,
   NodeDeps,
   NodeSide,
@@ -86,6 +87,11 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
     const disconnected = client.isConnected ? undefined : 'Open vSwitch is not running on this node'
     const problems = [disconnected, this.#problem, this.#setup.missing].filter((text) => text !== undefined)
     return { isReady: problems.length === 0, problems }
+  }
+
+  prefixes(): Partial<ClusterPrefixes> {
+    const { netCidr, svcCidr } = this.#context.settings
+    return { pods: [netCidr], services: [svcCidr] }
   }
 
   async #run(): Promise<void> {

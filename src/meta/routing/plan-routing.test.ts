@@ -1,12 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { CniError } from '../cni/errors.ts'
-import type { CniResult } from '../cni/result.ts'
-import { planRouting, type RoutedAttachment, type RoutingOperation } from './plan-routing.ts'
+import { CniError } from '../../cni/errors.ts'
+import type { CniResult } from '../../cni/result.ts'
+import { planRouting } from './plan-routing.ts'
+import { planRoutingChange } from './plan-routing-change.ts'
+import type { RoutedAttachment, RoutingOperation } from './types.ts'
 
 const eth0: RoutedAttachment = {
   ifName: 'eth0',
   networkName: 'k8s-pod-network',
+  isDefault: true,
+  routing: { table: 1000, keep: [], take: [] },
   result: {
     interfaces: [{ name: 'cali1' }, { name: 'eth0', sandbox: '/run/netns/x' }],
     ips: [{ address: '10.244.83.250/32', interface: 1 }],
@@ -23,6 +27,8 @@ function eth1(defaultRoute?: readonly string[], subnet = 0): RoutedAttachment {
   return {
     ifName: 'eth1',
     networkName: 'default/yusur-ovn',
+    isDefault: false,
+    routing: { table: 1001, keep: [], take: [] },
     defaultRoute,
     result: {
       interfaces: [{ name: 'eth1', sandbox: '/run/netns/x' }],
@@ -40,7 +46,7 @@ function eth1(defaultRoute?: readonly string[], subnet = 0): RoutedAttachment {
 function mainTable(attachments: readonly RoutedAttachment[], operations: readonly RoutingOperation[]): string[] {
   const lines = new Set(attachments.flatMap(installedBy))
   for (const step of operations) {
-    if (step.op === 'ensureRule' || step.route.table !== undefined) continue
+    if (!('route' in step) || step.route.table !== undefined) continue
     const { destination, gateway, device, scope } = step.route
     const line = routeLine(destination, gateway, device, scope)
     if (step.op === 'ensureRoute') lines.add(line)
@@ -66,8 +72,7 @@ function routeLine(destination: string, gateway: string | undefined, device: str
 
 function tables(operations: readonly RoutingOperation[]): string[] {
   return operations.flatMap((step) => {
-    if (step.op === 'ensureRule')
-      return [`from ${step.rule.from} lookup ${step.rule.table} priority ${step.rule.priority}`]
+    if ('rule' in step) return [`from ${step.rule.from} lookup ${step.rule.table} priority ${step.rule.priority}`]
     if (step.route.table === undefined) return []
     const { destination, gateway, device, scope, table } = step.route
     return [`${table}: ${routeLine(destination, gateway, device, scope)}`]
@@ -152,6 +157,109 @@ describe('default-route', () => {
   })
 })
 
+describe('prefixes of the cluster', () => {
+  const clusterPrefixes = ['10.244.0.0/16', '10.96.0.0/16', '192.0.2.11/32']
+
+  test('stay on eth0 when the default moves, also one that eth1 came with', () => {
+    const attachments = [eth0, { ...eth1(['10.144.0.1']), routing: { table: 1001, keep: clusterPrefixes, take: [] } }]
+    const plan = planRouting(attachments)
+    expect(mainTable(attachments, plan.operations)).toEqual([
+      '10.144.0.0/16 via 10.144.0.1 dev eth1',
+      '10.144.0.0/24 dev eth1 scope link src 10.144.0.31',
+      '10.244.0.0/16 via 169.254.1.1 dev eth0',
+      '10.96.0.0/16 via 169.254.1.1 dev eth0',
+      '169.254.1.1 dev eth0 scope link',
+      '192.0.2.11 via 169.254.1.1 dev eth0',
+      'default via 10.144.0.1 dev eth1',
+    ])
+    expect(plan.results[0]?.routes).toContainEqual({ dst: '10.96.0.0/16', gw: '169.254.1.1' })
+    expect(plan.results[1]?.routes).not.toContainEqual(expect.objectContaining({ dst: '10.96.0.0/16' }))
+  })
+
+  test('need no route of their own while the default is on eth0', () => {
+    const attachments = [eth0, { ...eth1(), routing: { table: 1001, keep: clusterPrefixes, take: [] } }]
+    const table = mainTable(attachments, planRouting(attachments).operations)
+    expect(table).not.toContainEqual(expect.stringContaining('10.96.0.0/16'))
+    expect(table).toContain('default via 169.254.1.1 dev eth0')
+  })
+
+  test('are taken by eth1 while the default stays', () => {
+    const attachments = [eth0, { ...eth1(), routing: { table: 1001, keep: [], take: ['10.244.0.0/16'] } }]
+    const table = mainTable(attachments, planRouting(attachments).operations)
+    expect(table).toContain('10.244.0.0/16 via 10.144.0.1 dev eth1')
+    expect(table).toContain('default via 169.254.1.1 dev eth0')
+  })
+
+  test('cannot be taken by a network without gateway', () => {
+    const taker = { ...eth1(), routing: { table: 1001, keep: [], take: ['2001:db8::/32'] } }
+    expect(() => planRouting([eth0, taker])).toThrow('is to take 2001:db8::/32 from the default network')
+  })
+})
+
+describe('what plugins really installed', () => {
+  const link = { family: 4, destination: '10.144.0.1/32', device: 'eth1', scope: 253 } as const
+  const subnet = { family: 4, destination: '10.144.0.0/24', device: 'eth1', gateway: '10.144.0.1' } as const
+
+  test('is what a table copies: a subnet that is reached by its gateway stays so', () => {
+    const attachments = [eth0, { ...eth1(), routing: { table: 1001, keep: [], take: [], installed: [link, subnet] } }]
+    expect(tables(planRouting(attachments).operations)).toEqual(
+      expect.arrayContaining(['1001: 10.144.0.1 dev eth1 scope link', '1001: 10.144.0.0/24 via 10.144.0.1 dev eth1']),
+    )
+  })
+
+  test('is what is removed: a default route that no result names', () => {
+    const advertised = {
+      family: 4,
+      destination: '0.0.0.0/0',
+      device: 'eth2',
+      gateway: '10.7.0.1',
+      metric: 100,
+    } as const
+    const eth2 = {
+      ...eth1(),
+      ifName: 'eth2',
+      result: { ...eth1().result, ips: [], routes: [] },
+      routing: { table: 1002, keep: [], take: [], installed: [advertised] },
+    }
+    expect(planRouting([eth0, eth1(['10.144.0.1']), eth2]).operations).toContainEqual({
+      op: 'deleteRoute',
+      route: advertised,
+    })
+  })
+})
+
+describe('a change of the attachments', () => {
+  test('gives the default back to eth0 and removes rules and table of what goes', () => {
+    const { operations, results } = planRoutingChange([eth0, eth1(['10.144.0.1'])], [eth0])
+    expect(operations).toEqual(
+      expect.arrayContaining([
+        { op: 'deleteRule', rule: { family: 4, priority: 1001, table: 1001, from: '10.144.0.31/32' } },
+        { op: 'deleteRule', rule: { family: 4, priority: 1000, table: 1000, from: '10.244.83.250/32' } },
+        {
+          op: 'ensureRoute',
+          route: { family: 4, destination: '0.0.0.0/0', device: 'eth0', gateway: '169.254.1.1' },
+        },
+      ]),
+    )
+    expect(results[0]).toEqual(eth0.result)
+  })
+
+  test('leaves tables and rules of the others as they are', () => {
+    const eth2 = { ...eth1(), ifName: 'eth2', routing: { table: 1002, keep: [], take: [] } }
+    const { operations } = planRoutingChange([eth0, eth1(), eth2], [eth0, eth2])
+    const deleted = operations.flatMap((step) => (step.op === 'deleteRule' ? [step.rule.table] : []))
+    expect(deleted).toEqual([1001])
+    expect(tables(operations.filter((step) => step.op === 'ensureRule'))).toContain(
+      'from 10.144.0.31/32 lookup 1002 priority 1002',
+    )
+  })
+})
+
+test('two attachments that both ask for the default of a family are refused', () => {
+  const eth2 = { ...eth1(['10.144.0.9']), ifName: 'eth2' }
+  expect(() => planRouting([eth0, eth1(['10.144.0.1']), eth2])).toThrow('asks for two IPv4 gateways')
+})
+
 test('a pod with one network needs no rules', () => {
   expect(planRouting([eth0]).operations).toEqual([])
 })
@@ -172,6 +280,8 @@ test('whatever networks report, at most one default a family is left and every r
       const attachments = results.map((item, index) => ({
         ifName: `eth${index}`,
         networkName: `n${index}`,
+        isDefault: index === 0,
+        routing: { table: 1000 + index, keep: [], take: [] },
         result: item,
         defaultRoute: index === results.length - 1 ? [gateway] : undefined,
       }))
