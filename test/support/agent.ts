@@ -56,12 +56,14 @@ export function createTestAgent(options: {
   kernel: Kernel
   shim: string
   drivers?: readonly NetworkDriver[]
+  /** Settings of the drivers, by name. */
+  networks?: Readonly<Record<string, unknown>>
   logLevel?: LogLevel
 }): Lifecycle {
   const { folder, kube, kernel, shim } = options
   const at = (name: string): string => join(folder, name)
   return createAgent({
-    config: { nodeName: 'node', networks: {} },
+    config: { nodeName: 'node', networks: options.networks ?? {} },
     kube,
     kernel,
     log: createLog({ name: 'agent', level: options.logLevel ?? 'silent' }),
