@@ -26,6 +26,7 @@ import { ownerOf } from '../ipam/block.ts'
 import { BlockStore } from '../ipam/block-store.ts'
 import { BlockView } from '../ipam/block-view.ts'
 import { HandleIndex } from '../ipam/handle-index.ts'
+import { noteLostHandles } from '../ipam/lost-handles.ts'
 import { releaseByHandle } from '../ipam/release.ts'
 import {
   bgpConfigurations,
@@ -55,7 +56,7 @@ export function routedNodeSide(settings: RoutedSettings, deps: NodeDeps): NodeSi
 }
 
 /** Parts of the node's state that are kept right, each by its own key in the queue. */
-type Part = 'nft' | 'bird' | 'releases' | 'address'
+type Part = 'nft' | 'bird' | 'releases' | 'handles' | 'address'
 
 /** Edits of many objects within this time make one reload of BIRD. */
 const settleMs = 20
@@ -115,7 +116,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     await restoreHostInterfaces(kernel, log)
     await this.#completeClaims()
     this.#subscribe()
-    for (const part of ['bird', 'releases'] as const) this.#queue.add(part)
+    for (const part of ['bird', 'releases', 'handles'] as const) this.#queue.add(part)
     this.#context.handles.noteAll(this.#deps.nodeName)
     this.#problems.delete('start')
   }
@@ -173,14 +174,15 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       nft: () => this.#syncNft(),
       bird: () => this.#syncBird(),
       releases: () => this.#syncReleases(),
+      handles: () => noteLostHandles({ ...this.#context, kube: this.#deps.kube }, this.#deps.nodeName),
       address: () => this.#syncMissingAddress(),
     }[part]
     try {
       await sync()
       this.#problems.delete(part)
     } catch (error) {
-      // An address that waits for the API server is no reason to refuse pods.
-      if (part !== 'releases') this.#problems.set(part, describeError(error))
+      // An address that waits for the API server is no reason to refuse pods, nor is an index of them.
+      if (part !== 'releases' && part !== 'handles') this.#problems.set(part, describeError(error))
       throw error
     }
   }
