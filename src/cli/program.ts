@@ -106,6 +106,12 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/node/index.ts')).registerNode,
   },
   {
+    name: 'cni',
+    group: nodeGroup,
+    summary: "the container runtime's configuration of this node: config",
+    load: async () => (await import('./commands/cni/index.ts')).registerCni,
+  },
+  {
     name: 'version',
     group: nodeGroup,
     summary: 'show the version of this program and of the API server',
