@@ -15,13 +15,14 @@ import { drivers as allDrivers } from '../networks/registry.ts'
 import { AttachmentStore } from './attachment-store.ts'
 import type { CniContext } from './cni-server/context.ts'
 import { createCniHandle } from './cni-server/handle.ts'
-import type { AgentConfig } from './config.ts'
+import { type AgentConfig, type AgentSettings, defaultAgentSettings } from './config.ts'
 import { type DeviceFolders, Devices } from './devices/devices.ts'
 import { installCni } from './install-cni.ts'
+import { NetConfWatch } from './net-conf-watch.ts'
 import { createNetworks } from './networks.ts'
 import { restoreRecords } from './restore.ts'
 import { StatusWriter } from './status-writer.ts'
-import { writeNetConf } from './write-net-conf.ts'
+import { buildNetConf, type NetConfFile, renderNetConf } from './write-net-conf.ts'
 
 /** Where things are on this host. */
 export interface AgentPaths extends NodePaths, DeviceFolders {
@@ -49,7 +50,7 @@ export function defaultPaths(shim: string): AgentPaths {
 }
 
 export interface AgentOptions {
-  readonly config: Pick<AgentConfig, 'nodeName' | 'networks'>
+  readonly config: Pick<AgentConfig, 'nodeName' | 'networks'> & { readonly agent?: AgentSettings }
   readonly paths: AgentPaths
   readonly kube: KubeClient
   readonly kernel: Kernel
@@ -81,6 +82,16 @@ export function createAgent(options: AgentOptions): Lifecycle {
   const store = new AttachmentStore(join(paths.stateFolder, 'attachments'))
   const statusWriter = new StatusWriter(kube, log, calm)
   const context: CniContext = { ...deps, networks, store, definitions, statusWriter }
+  const settings = config.agent ?? defaultAgentSettings
+  const netConf = new NetConfWatch({
+    file: netConfFile(paths, settings),
+    log,
+    warn: (message) => {
+      log.warn({ folder: paths.netConfFolder }, message)
+      const self = allNodes.get(config.nodeName)
+      if (self !== undefined) events.event(self, 'Warning', 'NetworkConfigurationOverridden', message)
+    },
+  })
   let server: CniServer | undefined
 
   return {
@@ -91,10 +102,12 @@ export function createAgent(options: AgentOptions): Lifecycle {
       await restoreRecords(context, signal)
       server = await serveCni({ socketPath: paths.cniSocket, handle: createCniHandle(context), log })
       await install(paths, log)
+      await netConf.start()
       log.info({ node: config.nodeName, socket: paths.cniSocket }, 'agent is ready')
     },
     async stop() {
       await runAll('stopping the agent', [
+        () => netConf.stop(),
         () => server?.close(),
         () => statusWriter.stop(),
         () => networks.stop(),
@@ -109,7 +122,10 @@ async function install(paths: AgentPaths, log: Log): Promise<void> {
   if (binFolder === undefined) throw new Error('there is no folder for CNI executables')
   const { foreign } = await installCni(paths.shim, binFolder)
   if (foreign.length > 0) log.warn({ binFolder, foreign }, "left other vendors' CNI executables alone")
-  await writeNetConf(paths.netConfFolder)
+}
+
+function netConfFile(paths: AgentPaths, { netConf }: AgentSettings): NetConfFile {
+  return { folder: paths.netConfFolder, name: netConf.fileName, text: renderNetConf(buildNetConf(netConf.content)) }
 }
 
 /** Half of an object's memory, and nobody reads it. */

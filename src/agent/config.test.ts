@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { expect, test } from 'vitest'
 import { parseControllerConfig } from '../controller/config.ts'
-import { loadAgentConfig, parseAgentConfig } from './config.ts'
+import { defaultAgentSettings, loadAgentConfig, parseAgentConfig } from './config.ts'
 
 const text = `
 nodeName: work01
@@ -16,6 +16,7 @@ test('the file is read, with the host name and level info as defaults', () => {
     kubeconfig: '/etc/kubernetes/twinlane.kubeconfig',
     logLevel: 'info',
     networks: { routed: { blockSize: 24 } },
+    agent: defaultAgentSettings,
   })
   expect(parseAgentConfig('kubeconfig: /x').nodeName).toBe(hostname())
 })
@@ -28,6 +29,14 @@ test.each([
 ])('%j is refused, naming the field', (bad, field) => {
   expect(() => parseAgentConfig(bad)).toThrow(field)
   expect(() => parseControllerConfig(bad)).toThrow(field)
+})
+
+test.each([
+  ['agent: { netConf: { content: { delegates: 5 } } }', 'agent.netConf.content'],
+  ['agent: { netConf: { fileName: a/b.conf } }', 'agent.netConf.fileName'],
+  ['agent: { maxConcurrent: 0 }', 'agent.maxConcurrent'],
+])('%j is refused at start, naming the field', (bad, field) => {
+  expect(() => parseAgentConfig(`${text}${bad}`)).toThrow(field)
 })
 
 test('the controller reads the same file', () => {

@@ -3,6 +3,9 @@ import { hostname } from 'node:os'
 import { parse } from 'yaml'
 import * as z from 'zod'
 import { ConfigError, describeError } from '../base/errors.ts'
+import { parseSchema } from '../base/parse-schema.ts'
+import { parseMetaConfig } from '../meta/net-conf.ts'
+import { buildNetConf, defaultNetConfName } from './write-net-conf.ts'
 
 /** The configuration file of the agent (shape: networks/process-config.ts), with defaults filled in. */
 export interface AgentConfig {
@@ -11,15 +14,44 @@ export interface AgentConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Raw settings by driver name, for the driver's parseSettings. */
   readonly networks: Readonly<Record<string, unknown>>
+  readonly agent: AgentSettings
 }
 
-import { parseSchema } from '../base/parse-schema.ts'
+/** What concerns the agent alone. */
+export interface AgentSettings {
+  /** Name of our file in net.d, and what it says beside version, name and type; absent: the routed network for all. */
+  readonly netConf: { readonly fileName: string; readonly content?: Readonly<Record<string, unknown>> | undefined }
+  /** Requests worked on at once, and how many of each lane (DEL and GC, the others) may wait. */
+  readonly maxConcurrent: number
+  readonly maxWaiting: number
+  /** `address:port` or the path of a unix socket for health and metrics; `off` for none. */
+  readonly httpAddress: string
+}
+
+const agentSchema = z.strictObject({
+  netConf: z
+    .strictObject({
+      fileName: z
+        .string()
+        .regex(/^[^/]+\.conf$/, 'must be a file name that ends in .conf')
+        .default(defaultNetConfName),
+      content: z.record(z.string(), z.unknown()).optional(),
+    })
+    .prefault({}),
+  maxConcurrent: z.int().min(1).max(1000).default(16),
+  maxWaiting: z.int().min(0).max(10_000).default(512),
+  httpAddress: z.string().min(1).default('127.0.0.1:9091'),
+})
+
+/** What holds when the file says nothing. */
+export const defaultAgentSettings: AgentSettings = agentSchema.parse({})
 
 const schema = z.strictObject({
   nodeName: z.string().min(1).optional(),
   kubeconfig: z.string().min(1),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   networks: z.record(z.string(), z.unknown()).default({}),
+  agent: agentSchema.prefault({}),
 })
 
 /** Throws ConfigError naming the file, or the field in it. */
@@ -34,5 +66,16 @@ export async function loadAgentConfig(path: string): Promise<AgentConfig> {
 /** Throws ConfigError naming the field. */
 export function parseAgentConfig(text: string): AgentConfig {
   const config = parseSchema(schema, parse(text))
+  requireNetConf(config.agent.netConf.content)
   return { ...config, nodeName: config.nodeName ?? hostname() }
+}
+
+/** A mistake in it is found at start, not by the first pod. */
+function requireNetConf(content: Readonly<Record<string, unknown>> | undefined): void {
+  if (content === undefined) return
+  try {
+    parseMetaConfig(buildNetConf(content))
+  } catch (cause) {
+    throw new ConfigError('agent.netConf.content', describeError(cause), { cause })
+  }
 }

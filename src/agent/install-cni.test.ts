@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { installCni } from './install-cni.ts'
-import { writeNetConf } from './write-net-conf.ts'
+import { buildNetConf, renderNetConf, writeNetConf } from './write-net-conf.ts'
 
 let folder: string
 let shim: string
@@ -60,12 +60,13 @@ test("another vendor's executable is left alone under a role's name, and an erro
 })
 
 test('the configuration for the runtime is written once and put right when it was changed', async () => {
-  const path = join(folder, 'net.d', '00-twinlane.conf')
-  await writeNetConf(join(folder, 'net.d'))
+  const file = { folder: join(folder, 'net.d'), name: '00-twinlane.conf', text: renderNetConf(buildNetConf()) }
+  const path = join(file.folder, file.name)
+  expect(await writeNetConf(file)).toBe('missing')
   const { ino } = await stat(path)
-  await writeNetConf(join(folder, 'net.d'))
+  expect(await writeNetConf(file)).toBe('right')
   expect((await stat(path)).ino).toBe(ino)
   await writeFile(path, '')
-  await writeNetConf(join(folder, 'net.d'))
+  expect(await writeNetConf(file)).toBe('changed')
   expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ type: 'twinlane', delegates: [{ type: 'calico' }] })
 })

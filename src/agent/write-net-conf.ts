@@ -1,25 +1,43 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findFile, writeFileAtomic } from '../base/file.ts'
+import type { NetworkConfig } from '../cni/request.ts'
 import { shimName } from './install-cni.ts'
 
-/** Sorts before what other plugins install, so that the runtime takes it. */
-export const netConfFile = '00-twinlane.conf'
+/** The file that tells the runtime to call us. */
+export interface NetConfFile {
+  readonly folder: string
+  readonly name: string
+  readonly text: string
+}
 
-const netConf = {
-  cniVersion: '1.0.0',
-  name: 'multus-cni-network',
-  type: shimName,
+/** Sorts before what other plugins install, so that the runtime takes it. */
+export const defaultNetConfName = '00-twinlane.conf'
+
+/** What the file says beside its version, name and type, unless the agent's configuration has its own. */
+const defaultContent = {
   delegates: [{ cniVersion: '1.0.0', name: 'k8s-pod-network', type: 'calico', ipam: { type: 'calico-ipam' } }],
 }
 
+/** The whole configuration of the meta-plugin; its `type` is always ours. */
+export function buildNetConf(content: Readonly<Record<string, unknown>> = defaultContent): NetworkConfig {
+  return { cniVersion: '1.0.0', name: 'multus-cni-network', ...content, type: shimName }
+}
+
+/** As it stands in the file. */
+export function renderNetConf(conf: Readonly<Record<string, unknown>>): string {
+  return `${JSON.stringify(conf, undefined, 2)}\n`
+}
+
 /**
- * Tells the runtime to call us. Only to be written when the socket answers. It stays when the agent stops: pods then
- * wait, and none starts without the networks that it asked for.
+ * Writes the file unless it is right already. Only to be called when the socket answers. It stays when the agent stops:
+ * pods then wait, and none starts without the networks that it asked for. Resolves with what was there before.
  */
-export async function writeNetConf(folder: string): Promise<void> {
-  const path = join(folder, netConfFile)
-  const text = `${JSON.stringify(netConf, undefined, 2)}\n`
+export async function writeNetConf({ folder, name, text }: NetConfFile): Promise<'right' | 'missing' | 'changed'> {
+  const path = join(folder, name)
   await mkdir(folder, { recursive: true })
-  if ((await findFile(path)) !== text) await writeFileAtomic(path, text)
+  const found = await findFile(path)
+  if (found === text) return 'right'
+  await writeFileAtomic(path, text)
+  return found === undefined ? 'missing' : 'changed'
 }

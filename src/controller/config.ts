@@ -16,6 +16,7 @@ import { parseSchema } from '../base/parse-schema.ts'
 const schema = z.strictObject({
   // The agent's; the file is the same.
   nodeName: z.string().optional(),
+  agent: z.unknown().optional(),
   kubeconfig: z.string().min(1),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   networks: z.record(z.string(), z.unknown()).default({}),

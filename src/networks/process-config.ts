@@ -20,6 +20,19 @@ export interface ProcessConfig {
     routed: RoutedSettingsFile
     ovn: OvnSettingsFile
   }
+  agent?: AgentSettingsFile
+}
+
+/** What concerns the agent alone. */
+export interface AgentSettingsFile {
+  /** Our file in /etc/cni/net.d: its name (default 00-twinlane.conf) and what it says beside version, name and type. */
+  netConf?: { fileName?: string; content?: Record<string, unknown> }
+  /** CNI requests worked on at once. @default 16 */
+  maxConcurrent?: number
+  /** Requests that may wait for their turn, DEL and the others each; more are told to try again. @default 512 */
+  maxWaiting?: number
+  /** Health and metrics: `address:port`, a unix socket's path or `off`. @default 127.0.0.1:9091 */
+  httpAddress?: string
 }
 
 /** Settings of the routed network, with the names users know from Calico's environment variables beside them. */
