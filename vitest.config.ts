@@ -1,13 +1,15 @@
 import { defineConfig } from 'vitest/config'
 
 /**
- * unit: no root, no engines. netns: root, inside a throw-away network and mount namespace (scripts/test.mjs makes it).
- * lab: whole clusters on real engines, one file a user story, one after the other.
+ * unit: no root, no engines. fuzz: properties over odd and damaged input. netns: root, inside a throw-away network and
+ * mount namespace (scripts/test.mjs makes it). lab: whole clusters on real engines, one file a user story, one after
+ * the other.
  */
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/contract/**/*.unit.test.ts'], pool: 'threads' } },
+      { test: { name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], pool: 'threads', testTimeout: 600_000 } },
       {
         test: {
           name: 'netns',

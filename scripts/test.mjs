@@ -1,4 +1,4 @@
-// Runs every test: node scripts/test.mjs [--only unit|netns|lab] [--long] [FILTER…]
+// Runs every test: node scripts/test.mjs [--only unit|fuzz|netns|lab] [--long] [FILTER…]
 // The last line is always "N passed, N failed".
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -27,6 +27,7 @@ const checks = [
 ]
 const projects = [
   { name: 'unit', prefix: [] },
+  { name: 'fuzz', prefix: [] },
   { name: 'netns', prefix: inNamespace },
   { name: 'lab', prefix: [] },
 ]

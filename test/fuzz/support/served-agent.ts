@@ -1,0 +1,172 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AttachmentStore } from '../../../src/agent/attachment-store.ts'
+import type { CniContext } from '../../../src/agent/cni-server/context.ts'
+import { createCniHandle } from '../../../src/agent/cni-server/handle.ts'
+import { Devices } from '../../../src/agent/devices/devices.ts'
+import { Networks } from '../../../src/agent/networks.ts'
+import { StatusWriter } from '../../../src/agent/status-writer.ts'
+import { Calm } from '../../../src/base/calm.ts'
+import { silentLog } from '../../../src/base/log.ts'
+import { type CniServer, serveCni } from '../../../src/cni/socket.ts'
+import { createFakeKernel } from '../../../src/kernel/fake.ts'
+import { createFakeKube } from '../../../src/kube/fake.ts'
+import { createInformer } from '../../../src/kube/informer.ts'
+import { type PodResource, pods } from '../../../src/kube/resources/core.ts'
+import { networkAttachmentDefinitions } from '../../../src/kube/resources/net-attach-def.ts'
+import { createFakeNetwork, type FakeNetwork } from '../../contract/fake-driver.ts'
+
+/** Never the namespace that the test itself is in. */
+export const netns = '/proc/self/ns/mnt'
+
+/** What the agent answers, as the shim sees it. */
+export interface Answer {
+  readonly code: number
+  readonly json: Record<string, unknown> | undefined
+}
+
+/**
+ * The agent's CNI side on its socket, over a kernel, an API and networks in memory: one pod, default/web, one
+ * definition, default/second.
+ */
+export class ServedAgent {
+  readonly first: FakeNetwork
+  readonly second: FakeNetwork
+  readonly #folder: string
+  readonly #server: CniServer
+  readonly #pod: { current: PodResource }
+  readonly #stop: AbortController
+  readonly #statusWriter: StatusWriter
+
+  private constructor(parts: {
+    first: FakeNetwork
+    second: FakeNetwork
+    folder: string
+    server: CniServer
+    pod: { current: PodResource }
+    stop: AbortController
+    statusWriter: StatusWriter
+  }) {
+    this.first = parts.first
+    this.second = parts.second
+    this.#folder = parts.folder
+    this.#server = parts.server
+    this.#pod = parts.pod
+    this.#stop = parts.stop
+    this.#statusWriter = parts.statusWriter
+  }
+
+  static async start(): Promise<ServedAgent> {
+    const folder = await mkdtemp(join(tmpdir(), 'fuzz-'))
+    const first = createFakeNetwork({ type: 'first' })
+    const second = createFakeNetwork({ type: 'second' })
+    const stop = new AbortController()
+    const pod = { current: podWith(undefined) }
+    const statusWriter = new StatusWriter(createFakeKube(), silentLog, new Calm())
+    const context = await createContext({ folder, networks: [first, second], pod, statusWriter, stop })
+    const server = await serveCni({
+      socketPath: join(folder, 'cni.sock'),
+      handle: createCniHandle(context),
+      log: silentLog,
+    })
+    return new ServedAgent({ first, second, folder, server, pod, stop, statusWriter })
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.close()
+    this.#stop.abort()
+    await this.#statusWriter.stop()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  annotate(networks: string | undefined): void {
+    this.#pod.current = podWith(networks)
+  }
+
+  /** Everything attached is forgotten by the networks. */
+  forget(): void {
+    for (const network of [this.first, this.second]) network.attached.clear()
+  }
+
+  /** Interfaces that a container has. */
+  attachedTo(containerId: string): string[] {
+    const keys = [...this.first.attached.keys(), ...this.second.attached.keys()]
+    return keys.filter((key) => key.startsWith(`${containerId}/`))
+  }
+
+  /** Sends a frame as it is and half-closes; resolves with the answer, or undefined when there is none. */
+  send(frame: Buffer): Promise<Answer | undefined> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(join(this.#folder, 'cni.sock'))
+      const chunks: Buffer[] = []
+      socket.on('data', (chunk) => chunks.push(chunk))
+      socket.on('error', reject)
+      socket.on('close', () => resolve(readAnswer(Buffer.concat(chunks))))
+      socket.end(frame)
+    })
+  }
+}
+
+/** The shim's frame; see shim/twinlane.c. */
+export function frameOf(env: Readonly<Record<string, string>>, stdin: string): Buffer {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}\0`)
+  return Buffer.from(`twinlane\0${variables.join('')}\0${stdin}`)
+}
+
+function readAnswer(bytes: Buffer): Answer | undefined {
+  const [code] = bytes
+  if (code === undefined) return undefined
+  const text = bytes.toString('utf8', 1)
+  return { code, json: text === '' ? undefined : (JSON.parse(text) as Record<string, unknown>) }
+}
+
+function podWith(networks: string | undefined): PodResource {
+  const annotations = networks === undefined ? {} : { 'k8s.v1.cni.cncf.io/networks': networks }
+  return { metadata: { name: 'web', namespace: 'default', uid: 'u', annotations } }
+}
+
+async function createContext(parts: {
+  folder: string
+  networks: readonly [FakeNetwork, FakeNetwork]
+  pod: { current: PodResource }
+  statusWriter: StatusWriter
+  stop: AbortController
+}): Promise<CniContext> {
+  const { folder, networks, pod, statusWriter, stop } = parts
+  const [first, second] = networks
+  const kube = createFakeKube()
+  const config = JSON.stringify({ cniVersion: '1.0.0', type: 'second' })
+  kube.seed(networkAttachmentDefinitions, { metadata: { name: 'second', namespace: 'default' }, spec: { config } })
+  const definitions = createInformer(kube, networkAttachmentDefinitions, { log: silentLog })
+  const podInformer = createInformer(kube, pods, { log: silentLog })
+  await Promise.all([definitions.start(stop.signal), podInformer.start(stop.signal)])
+  podInformer.get = (name, namespace) => (name === 'web' && namespace === 'default' ? pod.current : undefined)
+  const kernel = createFakeKernel()
+  kernel.addNetns(netns)
+  const store = new AttachmentStore(join(folder, 'attachments'))
+  await store.open()
+  const at = (name: string): string => join(folder, name)
+  return {
+    kube,
+    kernel,
+    pods: podInformer,
+    definitions,
+    networks: new Networks([first, second], (type) => (type === 'first' ? first : second).driver),
+    devices: new Devices({ kubeletFolder: at('kubelet'), deviceInfoFolder: at('devinfo') }),
+    store,
+    events: { event: () => {} },
+    calm: new Calm(),
+    statusWriter,
+    log: silentLog,
+    paths: {
+      stateFolder: at('state'),
+      runFolder: at('run'),
+      birdSocket: at('bird.ctl'),
+      birdConfigFile: at('bird.conf'),
+      ovsdbSocket: at('db.sock'),
+      cniBinFolders: [at('bin')],
+    },
+  }
+}
