@@ -175,6 +175,18 @@ describe('a request that cannot be met names the thing and the fix:', () => {
   })
 })
 
+test('with isolated namespaces a pod may replace its default network from multusNamespace, not from everywhere', () => {
+  const isolated = { namespaceIsolation: true, multusNamespace: 'other' }
+  const replace = (namespace: string, name: string) => {
+    const networks = { defaultOverride: { namespace, name }, selections: [], warnings: [] }
+    return select(undefined, { networks, netConf: isolated })
+  }
+  expect(replace('other', 'net')[0]?.networkName).toBe('other/net')
+  expect(() => select(undefined, { netConf: { ...isolated, multusNamespace: 'x' } })).not.toThrow()
+  expect(failureOf('other/net', { netConf: isolated }).reason).toBe('NamespaceIsolation')
+  expect(() => replace('third', 'net')).toThrow('may not use NetworkAttachmentDefinition third/net')
+})
+
 test('a configuration without delegates is refused', () => {
   expect(() => parseMetaConfig({ cniVersion: '1.0.0', name: 'n', type: 'twinlane' })).toThrow(
     'neither delegates nor clusterNetwork',

@@ -128,7 +128,7 @@ export function selectNetworks(options: SelectOptions): SelectedAttachment[] {
   if (first === undefined) throw new NetworkSelectionError('NoDefaultNetwork', 'there is no default network')
   const override = networks.defaultOverride
   const selected = [
-    override === undefined ? selectBase(first, options, assign) : selectDefined(override, options, assign),
+    override === undefined ? selectBase(first, options, assign) : selectOverride(override, options, assign),
     ...others.map((network) => selectBase(network, options, assign)),
     ...networks.selections.map((selection) => selectDefined(selection, options, assign)),
   ]
@@ -159,10 +159,20 @@ function selectBase(network: BaseNetwork, options: SelectOptions, assign: Assign
   }
 }
 
+/** Where the default network's definitions are kept, every pod may choose its default network from. */
+function selectOverride(selection: NetworkSelection, options: SelectOptions, assign: Assign): SelectedAttachment {
+  if (selection.namespace !== options.conf.multusNamespace) refuseIsolated(selection, options)
+  return defineAttachment(selection, options, assign)
+}
+
 function selectDefined(selection: NetworkSelection, options: SelectOptions, assign: Assign): SelectedAttachment {
+  refuseIsolated(selection, options)
+  return defineAttachment(selection, options, assign)
+}
+
+function defineAttachment(selection: NetworkSelection, options: SelectOptions, assign: Assign): SelectedAttachment {
   const { namespace, name } = selection
   const networkName = `${namespace}/${name}`
-  refuseIsolated(selection, options)
   const definition = findDefinition(selection, options)
   const list = configListOf(definition, options)
   const resourceName = resourceNameOf(definition)
