@@ -1,5 +1,5 @@
+import { closest } from '../base/closest.ts'
 import { apiVersionOf, type KubeObject, type ResourceType } from '../kube/resources/meta.ts'
-import { closest } from './closest.ts'
 import type { Connection } from './connection.ts'
 import { discoverKinds } from './discovery.ts'
 import { UsageError } from './io.ts'

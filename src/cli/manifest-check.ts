@@ -1,9 +1,9 @@
+import { closest } from '../base/closest.ts'
 import type { KubeError } from '../kube/errors.ts'
 import { isObject } from '../kube/patch.ts'
 import type { CustomResource } from '../kube/resources/meta.ts'
 import { networkAttachmentDefinitions } from '../kube/resources/net-attach-def.ts'
 import { routedResources } from '../networks/routed/resources.ts'
-import { closest } from './closest.ts'
 import { isVirtualNode } from './kinds.ts'
 import { ManifestError, type ManifestObject } from './manifest.ts'
 

@@ -4,8 +4,10 @@ import { text as readStream } from 'node:stream/consumers'
 import { type Document, isMap, isNode, isSeq, type LineCounter } from 'yaml'
 import { ConfigError, errorCode, TwinlaneError } from '../base/errors.ts'
 import { isObject } from '../kube/patch.ts'
+import type { Position } from '../kube/resources/commented-json.ts'
 import type { KubeObject } from '../kube/resources/meta.ts'
 import { type CliIo, note } from './io.ts'
+import { locateInYaml } from './locate-in-yaml.ts'
 import { parseYaml } from './yaml.ts'
 
 /** One object of a file, with the way back to the line that a field stands on. */
@@ -15,6 +17,8 @@ export interface ManifestObject {
   readonly where: string
   /** Line of a field in the file, counted from 1; that of the nearest parent if the field itself is not there. */
   lineOf(path: readonly (string | number)[]): number | undefined
+  /** The place of a field's value in the file, or of a place in the value's text; line 1 if there is no such field. */
+  locate(path: readonly string[], at?: Position): Position
 }
 
 /** A field of a document is wrong. The message names file, document, line and field. */
@@ -69,34 +73,40 @@ export function parseManifest(text: string, file: string): ManifestObject[] {
       const { line, col } = lines.linePos(problem.pos[0])
       throw new TwinlaneError(`${name}, line ${line}, column ${col}: ${problem.message.split('\n')[0]}`)
     }
-    return objectsOf(document, name, lines)
+    return objectsOf(document, { name, lines, text })
   })
 }
 
-function objectsOf(document: Document, name: string, lines: LineCounter): ManifestObject[] {
+function objectsOf(document: Document, source: Source): ManifestObject[] {
   const value: unknown = document.toJS()
   if (value === null || value === undefined) return []
   const items = isObject(value) && String(value.kind).endsWith('List') ? value.items : undefined
-  if (!Array.isArray(items)) return [manifestObject(document, { value, base: [], name, lines })]
+  if (!Array.isArray(items)) return [manifestObject(document, { value, base: [], ...source })]
   return items.map((item: unknown, index) =>
-    manifestObject(document, { value: item, base: ['items', index], name, lines }),
+    manifestObject(document, { value: item, base: ['items', index], ...source }),
   )
 }
 
-interface Place {
-  value: unknown
-  base: (string | number)[]
+interface Source {
   name: string
   lines: LineCounter
+  text: string
 }
 
-function manifestObject(document: Document, { value, base, name, lines }: Place): ManifestObject {
+interface Place extends Source {
+  value: unknown
+  base: (string | number)[]
+}
+
+function manifestObject(document: Document, { value, base, name, lines, text }: Place): ManifestObject {
   const lineOf = (path: readonly (string | number)[]): number | undefined =>
     findLine(document, [...base, ...path], lines)
+  const locate = (path: readonly string[], at?: Position): Position =>
+    locateInYaml(document, { path: [...base, ...path], at, lines, text })
   const object = value as KubeObject
   if (!isObject(value)) throw new TwinlaneError(`${name}: is not an object, but ${JSON.stringify(value)?.slice(0, 40)}`)
   const title = `${object.kind ?? 'no kind'} ${object.metadata?.name ?? ''}`.trim()
-  const manifest = { object, where: `${name} (${title})`, lineOf }
+  const manifest = { object, where: `${name} (${title})`, lineOf, locate }
   if (typeof object.kind !== 'string') throw new ManifestError(manifest, ['kind'], 'is missing')
   if (typeof object.apiVersion !== 'string') throw new ManifestError(manifest, ['apiVersion'], 'is missing')
   const metadata: unknown = object.metadata

@@ -88,6 +88,18 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/logs.ts')).registerLogs,
   },
   {
+    name: 'lint',
+    group: objects,
+    summary: 'check networks and annotations in files before they are applied',
+    load: async () => (await import('./commands/lint.ts')).registerLint,
+  },
+  {
+    name: 'preview',
+    group: podGroup,
+    summary: "a pod's network before there is one",
+    load: async () => (await import('./commands/preview/index.ts')).registerPreview,
+  },
+  {
     name: 'ipam',
     group: objects,
     summary: 'addresses of the routed network: show, check, release, configure',

@@ -1,0 +1,139 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { runCli } from '../main.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lint-'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+async function lint(text: string, flags = ''): Promise<{ code: number; out: string; err: string }> {
+  await writeFile(join(folder, 'f.yaml'), text)
+  return await twinlane(`lint -f f.yaml ${flags}`.trim())
+}
+
+async function twinlane(line: string, cwd = folder): Promise<{ code: number; out: string; err: string }> {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  stdin.end()
+  const argv = line.split(' ')
+  const streams = { stdin: stdin as never, stdout: stdout as never, stderr: stderr as never }
+  const code = await runCli({ argv, env: {}, cwd, ...streams })
+  const read = (stream: PassThrough): string => String((stream.read() as Buffer | null) ?? '')
+  return { code, out: read(stdout), err: read(stderr) }
+}
+
+function definition(name: string, config: string, namespace = 'default'): string {
+  const body = config.replaceAll('\n', '\n    ')
+  return `apiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata: {name: ${name}, namespace: ${namespace}}\nspec:\n  config: |\n    ${body}\n---\n`
+}
+
+function pod(networks: string): string {
+  const body = networks.replaceAll('\n', '\n      ')
+  return `apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\n  annotations:\n    k8s.v1.cni.cncf.io/networks: |\n      ${body}\nspec: {containers: []}\n`
+}
+
+const bridge = '{"cniVersion": "1.0.0", "type": "bridge", "ipam": {"type": "host-local", "subnet": "10.1.0.0/24"}}'
+
+describe('lint', () => {
+  test('finds nothing in what is right, and ends with 0', async () => {
+    expect(await lint(definition('net', bridge) + pod('net@eth1'))).toEqual({ code: 0, out: '', err: '' })
+  })
+
+  test.each<[string, string, RegExp]>([
+    [
+      'a comma too many',
+      definition('net', '{\n  "type": "bridge",,\n}'),
+      /^f\.yaml:7:24: error: spec\.config is not JSON.*\[config-syntax\]/,
+    ],
+    [
+      'a type that is nearly known',
+      definition('net', '{"cniVersion": "1.0.0", "type": "brige"}'),
+      /warning: .*is "bridge" meant\?/,
+    ],
+    ['no configuration', definition('net', ''), /warning: has no spec\.config/],
+    [
+      'a field of our own networks',
+      definition('net', '{"type": "calico", "mtu": "big"}'),
+      /error: spec\.config: .*mtu/,
+    ],
+    [
+      'one name for two networks',
+      definition('a', bridge.replace('{', '{"name": "x",')) + definition('b', '{"name": "x", "type": "ptp"}'),
+      /warning: has the network name "x", which default\/b has too/,
+    ],
+    [
+      'a network that is in no file',
+      pod('none'),
+      /warning: these files have no NetworkAttachmentDefinition default\/none \[network-unknown\]/,
+    ],
+    [
+      'a network of another namespace',
+      definition('net', bridge, 'other') + pod('net'),
+      /error: .*default\/net, but there is one in namespace other/,
+    ],
+    [
+      'a name that is too long',
+      definition('net', bridge) + pod('net@averylonginterface'),
+      /:14:7: error: .*18 bytes; Linux allows 15/,
+    ],
+    [
+      'an unknown key',
+      definition('net', bridge) + pod('[\n  {"name": "net", "ipRequest": "x"}\n]'),
+      /warning: .*unknown key "ipRequest"/,
+    ],
+    [
+      'a request that no plugin declares',
+      definition('net', bridge) + pod('[{"name": "net", "mac": "0a:00:00:00:00:01"}]'),
+      /error: .*"mac", which no plugin of it declares/,
+    ],
+    [
+      'a gateway outside the subnet',
+      definition('net', bridge) + pod('[{"name": "net", "default-route": ["10.2.0.1"]}]'),
+      /error: default-route 10\.2\.0\.1 is not in the subnet/,
+    ],
+  ])('finds %s', async (_, text, expected) => {
+    const { out } = await lint(text)
+    expect(
+      out.split('\n').find((line) => expected.test(line)),
+      out,
+    ).toBeDefined()
+  })
+
+  test("finds the article's comments and its gateway of one node", async () => {
+    const examples = join(import.meta.dirname, '../../../examples/article')
+    const { code, out } = await twinlane('lint -f busybox3.yaml -f yusur-ovn.yaml', examples)
+    expect(code).toBe(0)
+    expect(out).toMatch(/^busybox3\.yaml:7:34: warning: networks annotation has a "#" comment/)
+    expect(out).toContain('10.144.0.1 is the gateway of one node')
+  })
+
+  test('ends with 1 for errors, with --strict for warnings too, and with 2 for what cannot be read', async () => {
+    const warned = pod('none')
+    expect((await lint(warned)).code).toBe(0)
+    expect((await lint(warned, '--strict')).code).toBe(1)
+    expect((await lint(pod('a@lo'))).code).toBe(1)
+    expect((await lint('a: [')).code).toBe(2)
+    expect((await twinlane('lint -f none.yaml')).code).toBe(2)
+    expect((await twinlane('lint')).code).toBe(2)
+    expect((await lint(warned, '-o xml')).code).toBe(2)
+  })
+
+  test('refuses networks of other namespaces when it is told that they are isolated', async () => {
+    const text = definition('net', bridge, 'other') + pod('other/net')
+    expect((await lint(text)).code).toBe(0)
+    expect((await lint(text, '--global-namespaces default')).out).toContain(
+      'may not use NetworkAttachmentDefinition other/net',
+    )
+  })
+
+  test('writes JSON for programs', async () => {
+    const { out } = await lint(pod('none'), '-o json')
+    expect(JSON.parse(out)).toEqual([
+      expect.objectContaining({ rule: 'network-unknown', severity: 'warning', source: 'f.yaml', line: 6 }),
+    ])
+  })
+})
