@@ -131,6 +131,23 @@ describe('selection', () => {
     expect(all[1]?.configList.plugins[0]?.runtimeConfig).toBeUndefined()
   })
 
+  test("the runtime's own runtimeConfig goes to what replaces the default network, and not to further networks of the file", () => {
+    const capabilities = { portMappings: true }
+    const delegates = ['a', 'b'].map((name) => ({ cniVersion: '1.0.0', name, type: 'bridge', capabilities }))
+    const options = { netConf: { delegates }, runtimeConfig: { portMappings: [{ hostPort: 80 }] } }
+    const told = (all: ReturnType<typeof select>) => all.map((item) => item.configList.plugins[0]?.runtimeConfig)
+    expect(told(select(undefined, options))).toEqual([options.runtimeConfig, undefined])
+    const networks = { defaultOverride: { namespace: 'default', name: 'ports' }, selections: [], warnings: [] }
+    const findDefinition = (namespace: string, name: string): NetworkAttachmentDefinition => ({
+      metadata: { namespace, name },
+      spec: { config: JSON.stringify({ cniVersion: '1.0.0', type: 'bridge', capabilities }) },
+    })
+    expect(told(select(undefined, { ...options, networks, findDefinition }))).toEqual([
+      options.runtimeConfig,
+      undefined,
+    ])
+  })
+
   test('what the annotation asks reaches the plugins that declare it, CNI_ARGS and cni-args', () => {
     const [, second] = select('[{"name":"br","mac":"02:00:00:00:00:09","cni-args":{"a":1},"deviceID":"0000:01:00.0"}]')
     expect(second?.configList.plugins[0]).toMatchObject({

@@ -97,7 +97,7 @@ export interface SelectOptions {
   readonly podNamespace: string
   /** CNI_IFNAME: interface of the default network. */
   readonly defaultInterface: string
-  /** The runtime's own runtimeConfig; for the default network only (NPWG standard, section 7.5). */
+  /** The runtime's own runtimeConfig; for the default network, or what replaces it, only (NPWG standard, section 7.5). */
   readonly runtimeConfig: Readonly<Record<string, unknown>>
   /** Those of the meta-plugin's configuration; the first is the default network. */
   readonly base: readonly BaseNetwork[]
@@ -128,8 +128,10 @@ export function selectNetworks(options: SelectOptions): SelectedAttachment[] {
   if (first === undefined) throw new NetworkSelectionError('NoDefaultNetwork', 'there is no default network')
   const override = networks.defaultOverride
   const selected = [
-    override === undefined ? selectBase(first, options, assign) : selectOverride(override, options, assign),
-    ...others.map((network) => selectBase(network, options, assign)),
+    override === undefined
+      ? selectBase(first, options, { assign, runtimeConfig: options.runtimeConfig })
+      : selectOverride(override, options, assign),
+    ...others.map((network) => selectBase(network, options, { assign, runtimeConfig: {} })),
     ...networks.selections.map((selection) => selectDefined(selection, options, assign)),
   ]
   const all = selected.map((item, index) =>
@@ -141,11 +143,18 @@ export function selectNetworks(options: SelectOptions): SelectedAttachment[] {
 
 type Assign = (resourceName: string, owner: string) => AssignedDevice
 
-function selectBase(network: BaseNetwork, options: SelectOptions, assign: Assign): SelectedAttachment {
+/** How an attachment gets what does not stand in its definition. */
+interface Provision {
+  readonly assign: Assign
+  /** The runtime's, for the default network. */
+  readonly runtimeConfig: Readonly<Record<string, unknown>>
+}
+
+function selectBase(network: BaseNetwork, options: SelectOptions, provision: Provision): SelectedAttachment {
   const { networkName, list, nad, resourceName } = network
   const driver = driverOf(list, `network "${networkName}"`, options)
-  const device = resourceName === undefined ? undefined : assign(resourceName, networkName)
-  const available = { ...options.runtimeConfig, ...(device === undefined ? {} : { deviceID: device.id }) }
+  const device = resourceName === undefined ? undefined : provision.assign(resourceName, networkName)
+  const available = { ...provision.runtimeConfig, ...(device === undefined ? {} : { deviceID: device.id }) }
   const plugins = list.plugins.map((plugin) => withDevice(withRuntimeConfig(plugin, available), device?.id))
   return {
     ifName: '',
@@ -162,26 +171,30 @@ function selectBase(network: BaseNetwork, options: SelectOptions, assign: Assign
 /** Where the default network's definitions are kept, every pod may choose its default network from. */
 function selectOverride(selection: NetworkSelection, options: SelectOptions, assign: Assign): SelectedAttachment {
   if (selection.namespace !== options.conf.multusNamespace) refuseIsolated(selection, options)
-  return defineAttachment(selection, options, assign)
+  return defineAttachment(selection, options, { assign, runtimeConfig: options.runtimeConfig })
 }
 
 function selectDefined(selection: NetworkSelection, options: SelectOptions, assign: Assign): SelectedAttachment {
   refuseIsolated(selection, options)
-  return defineAttachment(selection, options, assign)
+  return defineAttachment(selection, options, { assign, runtimeConfig: {} })
 }
 
-function defineAttachment(selection: NetworkSelection, options: SelectOptions, assign: Assign): SelectedAttachment {
+function defineAttachment(
+  selection: NetworkSelection,
+  options: SelectOptions,
+  provision: Provision,
+): SelectedAttachment {
   const { namespace, name } = selection
   const networkName = `${namespace}/${name}`
   const definition = findDefinition(selection, options)
   const list = configListOf(definition, options)
   const resourceName = resourceNameOf(definition)
   const driver = driverOf(list, `NetworkAttachmentDefinition ${networkName}`, options)
-  const runtimeConfig = requestedRuntimeConfig(selection)
-  checkCapabilities({ networkName, driver, list, wanted: Object.keys(runtimeConfig) })
-  const device = resourceName === undefined ? undefined : assign(resourceName, networkName)
+  const requested = requestedRuntimeConfig(selection)
+  checkCapabilities({ networkName, driver, list, wanted: Object.keys(requested) })
+  const device = resourceName === undefined ? undefined : provision.assign(resourceName, networkName)
   const deviceID = device?.id ?? selection.deviceId
-  const available = { ...runtimeConfig, deviceID }
+  const available = { ...provision.runtimeConfig, ...requested, deviceID }
   const plugins = list.plugins.map((plugin) =>
     withDevice(withArguments(withRuntimeConfig(plugin, available), selection), deviceID),
   )
