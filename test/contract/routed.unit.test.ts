@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Calm } from '../../src/base/calm.ts'
@@ -12,6 +11,7 @@ import type { NetworkDriver } from '../../src/networks/driver.ts'
 import { routedDriver } from '../../src/networks/routed/driver.ts'
 import { allocationsOf } from '../../src/networks/routed/ipam/block.ts'
 import { ipamBlocks, ipamHandles } from '../../src/networks/routed/resources.ts'
+import { serveQuietBird } from '../support/quiet-bird.ts'
 import { type DriverWorld, driverContract } from './driver.ts'
 
 driverContract('routed', createWorld)
@@ -25,7 +25,7 @@ async function createWorld(): Promise<DriverWorld> {
   await kernel.apply(undefined, [{ op: 'ensureAddress', device: 'ens2', address: '192.168.100.101/24' }])
   kube.seed(nodes, { metadata: { name: 'work01' } })
   const birdSocket = join(folder, 'bird.ctl')
-  const bird = await serveBird(birdSocket)
+  const bird = await serveQuietBird(birdSocket)
   const informers = {
     pods: createInformer(kube, pods, { log: silentLog }),
     nodes: createInformer(kube, nodes, { log: silentLog }),
@@ -82,15 +82,4 @@ async function createWorld(): Promise<DriverWorld> {
       await rm(folder, { recursive: true, force: true })
     },
   }
-}
-
-/** Says yes to everything. */
-async function serveBird(path: string) {
-  const server = createServer((socket) => {
-    socket.write('0001 BIRD 2.0.12 ready.\n')
-    socket.on('data', () => socket.write('0003 Reconfigured\n'))
-    socket.on('error', () => {})
-  })
-  await new Promise<void>((resolve) => server.listen(path, resolve))
-  return server
 }
