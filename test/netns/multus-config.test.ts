@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
@@ -100,6 +100,31 @@ describe('a configuration file written for Multus', () => {
     expect(json).toMatchObject({ cniVersion: '0.3.1', ips: [{ version: '4', address: '10.1.0.2/24' }] })
     expect(await links()).toEqual(['eth0', 'net9'])
     expect(await call('DEL', config)).toEqual({ code: 0, json: undefined })
+    expect(await links()).toEqual([])
+  })
+
+  test('that names a readiness file keeps pods waiting for it, and keeps no pod from going', async () => {
+    await startAgent()
+    const readinessindicatorfile = join(folder, 'ready')
+    const config = {
+      cniVersion: '1.1.0',
+      name: 'multus-cni-network',
+      type: 'multus',
+      readinessindicatorfile,
+      delegates: [network('k8s-pod-network', 'ptp', '10.5.0.0/24')],
+      confDir: join(folder, 'multus.d'),
+    }
+    await mkdir(config.confDir, { recursive: true })
+    await writeFile(join(config.confDir, '00-broken.conf'), '{')
+    await writeFile(join(config.confDir, 'storage.conf'), JSON.stringify(network('storage', 'bridge', '10.2.0.0/24')))
+    expect((await call('STATUS', config)).json).toMatchObject({ code: 50 })
+    expect(await call('DEL', config)).toEqual({ code: 0, json: undefined })
+    const added = call('ADD', config)
+    await writeFile(readinessindicatorfile, '')
+    expect((await added).code).toBe(0)
+    expect(await links()).toEqual(['eth0', 'net9'])
+    await rm(readinessindicatorfile)
+    expect((await call('DEL', config)).code).toBe(0)
     expect(await links()).toEqual([])
   })
 
