@@ -31,6 +31,32 @@ export interface NetworkDriver<Settings = unknown, Config = unknown> {
   parseConfig(list: NetworkConfigList): Config
   nodeSide(settings: Settings, deps: NodeDeps): NodeSide<Config>
   clusterSide?(settings: Settings, deps: ClusterDeps): Lifecycle
+  /** What an attachment will be, before there is one. Changes nothing. Throws what an ADD throws that can be told now. */
+  preview(config: Config, settings: Settings, facts: PreviewFacts): Promise<AttachmentPreview>
+}
+
+/** What is known of an attachment before it is made. */
+export interface PreviewFacts {
+  readonly kube: Pick<KubeClient, 'list' | 'find'>
+  readonly ifName: string
+  readonly isDefault: boolean
+  readonly requested: RequestedAttachment
+  readonly pod: PodResource
+  /** Where the pod would run. */
+  readonly node: NodeResource
+}
+
+export interface AttachmentPreview {
+  /** As an ADD would answer. An address that is not decided yet is an example: one that the network could give. */
+  readonly result: CniResult
+  /** Prefixes that an address which is not decided yet will come from; empty: the result's addresses are certain. */
+  readonly ranges: readonly string[]
+  /** Absent when only the ADD decides it. */
+  readonly mac?: string | undefined
+  readonly mtuBytes?: number | undefined
+  /** What cannot be told, one sentence each. */
+  readonly notes: readonly string[]
+  readonly prefixes?: Partial<ClusterPrefixes> | undefined
 }
 
 /** Facts about a network that others need to know. */

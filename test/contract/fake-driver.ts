@@ -1,4 +1,4 @@
-import type { CniResult } from '../../src/cni/result.ts'
+import { type CniResult, emptyResult } from '../../src/cni/result.ts'
 import type {
   AttachmentKey,
   AttachmentRef,
@@ -86,6 +86,7 @@ function fakeDriver(options: FakeOptions, nodeSide: () => NodeSide): NetworkDriv
       return list
     },
     nodeSide,
+    preview: async () => ({ result: emptyResult, ranges: [], notes: [] }),
   }
 }
 

@@ -6,6 +6,7 @@ import { codeOf } from '../../cni/format-error.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 import type { CniResult } from '../../cni/result.ts'
 import type { AttachmentRef, AttachRequest, NetworkDriver, NodeDeps, NodeSide, Problem } from '../driver.ts'
+import { previewDelegate } from './preview.ts'
 
 /**
  * Any other CNI plugin as a network: executes the plugins of the configuration as a runtime would. It serves every
@@ -19,6 +20,7 @@ export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
   resources: [],
   parseSettings: () => undefined,
   parseConfig: (list) => list,
+  preview: async (list, _settings, facts) => previewDelegate(list, facts),
   nodeSide: (_settings, deps) => createNodeSide(deps),
 }
 

@@ -2,6 +2,7 @@ import type { NetworkDriver } from '../driver.ts'
 import { ovnClusterSide } from './cluster/run.ts'
 import { type OvnConfig, type OvnSettings, ovnTypes, parseOvnConfig, parseOvnSettings } from './config.ts'
 import { ovnNodeSide } from './node/run.ts'
+import { previewOvn } from './preview.ts'
 import { ovnResources } from './resources.ts'
 
 /** The OVN-Kubernetes role: logical switches over Open vSwitch, on a NIC of its own. */
@@ -20,5 +21,6 @@ export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
   parseSettings: parseOvnSettings,
   parseConfig: parseOvnConfig,
   nodeSide: ovnNodeSide,
+  preview: previewOvn,
   clusterSide: ovnClusterSide,
 }

@@ -2,6 +2,7 @@ import type { NetworkDriver } from '../driver.ts'
 import { routedClusterSide } from './cluster/run.ts'
 import { parseRoutedConfig, parseRoutedSettings, type RoutedConfig, type RoutedSettings } from './config.ts'
 import { routedNodeSide } from './node/run.ts'
+import { previewRouted } from './preview.ts'
 import { routedResources } from './resources.ts'
 
 /** The Calico role: routed /32 addresses, announced by BGP. */
@@ -19,5 +20,6 @@ export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
   parseSettings: parseRoutedSettings,
   parseConfig: parseRoutedConfig,
   nodeSide: routedNodeSide,
+  preview: previewRouted,
   clusterSide: (_settings, deps) => routedClusterSide(deps),
 }
