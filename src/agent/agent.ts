@@ -93,22 +93,39 @@ export function createAgent(options: AgentOptions): Lifecycle {
     },
   })
   let server: CniServer | undefined
+  const life = new AbortController()
+
+  const startParts = async (): Promise<void> => {
+    const { signal } = life
+    await store.open()
+    await Promise.all([ownPods, allNodes, definitions].map((informer) => informer.start(signal)))
+    await networks.start(signal)
+    await restoreRecords(context, signal)
+    server = await serveCni({
+      socketPath: paths.cniSocket,
+      handle: createCniHandle(context),
+      concurrency: settings.maxConcurrent,
+      queueLimit: settings.maxWaiting,
+      log,
+    })
+    await install(paths, log)
+    await netConf.start()
+    log.info({ node: config.nodeName, socket: paths.cniSocket }, 'agent is ready')
+  }
 
   return {
+    /** The signal ends the start. What was started goes on until `stop`, for requests in work need it to the end. */
     async start(signal) {
-      await store.open()
-      await Promise.all([ownPods, allNodes, definitions].map((informer) => informer.start(signal)))
-      await networks.start(signal)
-      await restoreRecords(context, signal)
-      server = await serveCni({ socketPath: paths.cniSocket, handle: createCniHandle(context), log })
-      await install(paths, log)
-      await netConf.start()
-      log.info({ node: config.nodeName, socket: paths.cniSocket }, 'agent is ready')
+      const abort = (): void => life.abort(signal.reason)
+      signal.throwIfAborted()
+      signal.addEventListener('abort', abort, { once: true })
+      await startParts().finally(() => signal.removeEventListener('abort', abort))
     },
     async stop() {
       await runAll('stopping the agent', [
         () => netConf.stop(),
         () => server?.close(),
+        () => life.abort(),
         () => statusWriter.stop(),
         () => networks.stop(),
         () => events.flush(),

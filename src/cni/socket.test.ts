@@ -2,7 +2,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { defer } from '../base/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { CniError } from './errors.ts'
@@ -121,7 +121,102 @@ test('no more than the allowed number runs at once, and the queue is bounded', a
   expect(most).toBe(2)
 })
 
-test('closing aborts what is under way and still answers it', async () => {
+test('500 requests at once: few run, some wait, the others are refused with the numbers', async () => {
+  const gate = defer()
+  const full = defer()
+  const server = await serve(() => gate.promise, { concurrency: 16, queueLimit: 100 })
+  const refusals: unknown[] = []
+  const calls = Array.from({ length: 500 }, async () => {
+    const { code, json } = await call(frame())
+    if (code === 1 && refusals.push(json) === 384) full.resolve()
+    return code
+  })
+  await full.promise
+  expect(server.load).toMatchObject({
+    connections: 116,
+    inFlight: { setup: 16, teardown: 0 },
+    waiting: { setup: 100, teardown: 0 },
+  })
+  expect(refusals[0]).toMatchObject({
+    code: 11,
+    msg: 'too many ADD and CHECK requests at once (16 of 16 in work, 100 waiting): no more may wait',
+  })
+  gate.resolve()
+  expect((await Promise.all(calls)).filter((code) => code === 0)).toHaveLength(116)
+  expect(server.load).toMatchObject({ inFlight: { setup: 0 }, waiting: { setup: 0 } })
+})
+
+test('DEL and STATUS are answered while every ADD waits for something', async () => {
+  const gate = defer()
+  const started = defer()
+  await serve(
+    async ({ command }) => {
+      if (command !== 'ADD') return undefined
+      started.resolve()
+      await gate.promise
+    },
+    { concurrency: 1, queueLimit: 1 },
+  )
+  const adds = [call(frame()), call(frame())]
+  await started.promise
+  expect((await call(frame('DEL'))).code).toBe(0)
+  expect((await call(frame('STATUS', '{"cniVersion":"1.1.0","name":"n","type":"t"}'))).code).toBe(0)
+  gate.resolve()
+  await Promise.all(adds)
+})
+
+test('a request whose turn does not come in time is told to try again', async () => {
+  const gate = defer()
+  await serve(() => gate.promise, { concurrency: 1, waitMs: 20 })
+  const first = call(frame())
+  const { json } = await call(frame())
+  const late = json ?? (await first).json
+  expect(late).toMatchObject({ code: 11, msg: expect.stringContaining('did not come within 0.02 s') })
+  gate.resolve()
+  await first
+})
+
+test('a request that arrives too slowly is refused', async () => {
+  await serve(async () => expect.unreachable(), { arrivalMs: 50 })
+  const slow = connect({ path: socketPath, allowHalfOpen: true })
+  slow.write('twinlane')
+  const drip = setInterval(() => slow.write('x'), 5)
+  const chunks: Buffer[] = []
+  for await (const chunk of slow) chunks.push(chunk as Buffer)
+  clearInterval(drip)
+  expect(Buffer.concat(chunks).toString()).toContain('timed out after 50 ms waiting for the whole request')
+  slow.destroy()
+})
+
+test('a request that is too long is refused', async () => {
+  await serve(async () => expect.unreachable())
+  const long = await call(frame('ADD', 'x'.repeat(6 * 1024 * 1024)))
+  expect(long.json).toMatchObject({ code: 6, msg: expect.stringContaining('more than 5242880 bytes') })
+})
+
+test('closing lets what is in work end, and refuses what waits', async () => {
+  const gate = defer()
+  const started = defer()
+  const server = await serve(
+    async () => {
+      started.resolve()
+      await gate.promise
+      return { cniVersion: '0.4.0' }
+    },
+    { concurrency: 1 },
+  )
+  const first = call(frame())
+  await started.promise
+  const second = call(frame('CHECK'))
+  await vi.waitFor(() => expect(server.load.waiting.setup).toBe(1))
+  const closed = server.close()
+  expect((await second).json).toMatchObject({ code: 11, msg: 'the agent is stopping' })
+  gate.resolve()
+  expect((await first).code).toBe(0)
+  await closed
+})
+
+test('closing aborts what is still in work after the grace, and answers it', async () => {
   const started = defer()
   const server = await serve(async (_, signal) => {
     started.resolve()
@@ -129,6 +224,6 @@ test('closing aborts what is under way and still answers it', async () => {
   })
   const answer = call(frame())
   await started.promise
-  await server.close()
+  await server.close({ graceMs: 10 })
   expect((await answer).json).toMatchObject({ code: 11, msg: 'the agent is stopping' })
 })

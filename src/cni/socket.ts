@@ -1,33 +1,67 @@
 import { chmod, mkdir, rename, rm } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
+import { withDeadline } from '../base/clock.ts'
 import { errorCode, TwinlaneError } from '../base/errors.ts'
-import { Semaphore } from '../base/keyed-lock.ts'
 import type { Log } from '../base/log.ts'
 import { CniError, cniErrorCode } from './errors.ts'
 import { formatError } from './format-error.ts'
 import { parseRequest, type RawRequest } from './parse-request.ts'
-import type { CniRequest } from './request.ts'
+import type { CniCommand, CniRequest } from './request.ts'
+import { RequestLane } from './request-lane.ts'
 import { newestVersion } from './versions.ts'
 
 export interface CniServerOptions {
   readonly socketPath: string
   /** Answers one execution: what goes to standard output as JSON, or undefined for nothing. A rejection becomes an error object. */
   readonly handle: (request: CniRequest, signal: AbortSignal) => Promise<unknown>
-  /** Requests worked on at once. @default 16 */
+  /** Requests of a lane worked on at once. @default 16 */
   readonly concurrency?: number
-  /** Requests that may wait for their turn; more are told to try again. @default 512 */
+  /** Requests of a lane that may wait for their turn; more are told to try again. @default 512 */
   readonly queueLimit?: number
+  /** Longest wait for a turn, and for a request to arrive whole. @default 60000 and 10000 */
+  readonly waitMs?: number
+  readonly arrivalMs?: number
   readonly log: Log
 }
 
 export interface CniServer {
-  /** Takes no more requests and resolves when those under way have been answered. */
-  close(): Promise<void>
+  readonly load: CniLoad
+  /**
+   * Takes no more requests, refuses those that wait with code 11, lets those in work go on for `graceMs` and then aborts
+   * them. Resolves when all have been answered. @default graceMs 10000
+   */
+  close(options?: { graceMs?: number }): Promise<void>
+}
+
+/** How busy the server is. */
+export interface CniLoad {
+  readonly connections: number
+  readonly inFlight: Readonly<Record<LaneName, number>>
+  readonly waiting: Readonly<Record<LaneName, number>>
+}
+
+/** What sets up and what tears down take turns apart: a DEL never waits for ADDs that wait for something themselves. */
+export type LaneName = 'setup' | 'teardown'
+
+/** STATUS and VERSION are not in a lane: they are answered at once. */
+const laneOf: Partial<Record<CniCommand, LaneName>> = {
+  ADD: 'setup',
+  CHECK: 'setup',
+  DEL: 'teardown',
+  GC: 'teardown',
 }
 
 const requestLimitBytes = 5 * 1024 * 1024
-const requestTimeoutMs = 10_000
+
+interface Serving {
+  readonly options: CniServerOptions
+  readonly lanes: Readonly<Record<LaneName, RequestLane>>
+  /** No more is begun. */
+  readonly closing: AbortSignal
+  /** What has begun ends. */
+  readonly stopping: AbortSignal
+}
 
 /**
  * Serves the shim's wire on a unix socket that only root may use. A socket left by a dead agent is replaced; a living
@@ -35,53 +69,79 @@ const requestTimeoutMs = 10_000
  */
 export async function serveCni(options: CniServerOptions): Promise<CniServer> {
   await refuseSecondServer(options.socketPath)
-  const stopping = new AbortController()
-  const turns = new Semaphore(options.concurrency ?? 16)
+  const [closing, stopping] = [new AbortController(), new AbortController()]
+  const lanes = { setup: createLane('ADD and CHECK', options), teardown: createLane('DEL and GC', options) }
+  const serving = { options, lanes, closing: closing.signal, stopping: stopping.signal }
   const underWay = new Set<Promise<void>>()
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const work = serveOne(socket, options, turns, stopping.signal).finally(() => underWay.delete(work))
+    const work = serveOne(socket, serving).finally(() => underWay.delete(work))
     underWay.add(work)
   })
+  // Above what may be answered at all: what is read in meanwhile is bounded too.
+  server.maxConnections = 2 * ((options.concurrency ?? 16) + (options.queueLimit ?? 512)) + 64
   await listen(server, options.socketPath)
   return {
-    close: async () => {
+    get load() {
+      return loadOf(lanes, underWay.size)
+    },
+    close: async ({ graceMs = 10_000 } = {}) => {
       await rm(options.socketPath, { force: true })
       server.close()
-      stopping.abort(new CniError(cniErrorCode.tryAgainLater, 'the agent is stopping'))
-      await Promise.allSettled(underWay)
+      const reason = new CniError(cniErrorCode.tryAgainLater, 'the agent is stopping')
+      closing.abort(reason)
+      const answered = Promise.allSettled(underWay).then(() => {})
+      await withDeadline(answered, { what: 'requests in work', timeoutMs: graceMs }).catch(() => stopping.abort(reason))
+      await answered
     },
   }
 }
 
-async function serveOne(
-  socket: Socket,
-  options: CniServerOptions,
-  turns: Semaphore,
-  signal: AbortSignal,
-): Promise<void> {
-  // The shim may be gone; the attachment is then settled by the runtime's DEL.
-  socket.on('error', (error) => options.log.debug({ error }, 'a CNI caller went away'))
-  const text = await readRequest(socket)
-  if (text === undefined) return void socket.destroy()
-  const answer = await answerTo(decodeFrame(text), options, turns, signal)
-  await new Promise<void>((resolve) => socket.end(answer, resolve))
+function createLane(name: string, options: CniServerOptions): RequestLane {
+  const { concurrency = 16, queueLimit = 512, waitMs = 60_000 } = options
+  return new RequestLane({ name, concurrency, waitingLimit: queueLimit, waitMs })
 }
 
-async function answerTo(
-  raw: RawRequest,
-  options: CniServerOptions,
-  turns: Semaphore,
-  signal: AbortSignal,
-): Promise<Buffer> {
-  try {
-    const request = parseRequest(raw)
-    if (turns.waiting >= (options.queueLimit ?? 512)) {
-      throw new CniError(cniErrorCode.tryAgainLater, `${turns.waiting} requests are waiting already`)
-    }
-    return encodeAnswer(0, await turns.run(() => options.handle(request, signal)))
-  } catch (error) {
-    return encodeAnswer(1, formatError(error, versionOf(raw.stdin)))
+function loadOf({ setup, teardown }: Serving['lanes'], connections: number): CniLoad {
+  return {
+    connections,
+    inFlight: { setup: setup.inFlight, teardown: teardown.inFlight },
+    waiting: { setup: setup.waiting, teardown: teardown.waiting },
   }
+}
+
+async function serveOne(socket: Socket, serving: Serving): Promise<void> {
+  // The shim may be gone; the attachment is then settled by the runtime's DEL.
+  socket.on('error', (error) => serving.options.log.debug({ error }, 'a CNI caller went away'))
+  const answer = await answerTo(socket, serving)
+  if (answer === undefined) return void socket.destroy()
+  await new Promise<void>((resolve) => {
+    socket.once('close', () => resolve())
+    socket.end(answer, () => socket.destroy())
+  })
+}
+
+/** Undefined when the caller broke off: nobody reads an answer. */
+async function answerTo(socket: Socket, serving: Serving): Promise<Buffer | undefined> {
+  let stdin = ''
+  try {
+    const frame = await withDeadline(readRequest(socket), {
+      what: 'the whole request of the CNI plugin',
+      timeoutMs: serving.options.arrivalMs ?? 10_000,
+    })
+    if (frame === undefined) return undefined
+    const raw = decodeFrame(frame)
+    stdin = raw.stdin
+    return encodeAnswer(0, await takeTurn(parseRequest(raw), serving))
+  } catch (error) {
+    return encodeAnswer(1, formatError(error, versionOf(stdin)))
+  }
+}
+
+function takeTurn(request: CniRequest, { options, lanes, closing, stopping }: Serving): Promise<unknown> {
+  closing.throwIfAborted()
+  const lane = laneOf[request.command]
+  const work = (): Promise<unknown> => options.handle(request, stopping)
+  return lane === undefined ? work() : lanes[lane].run(work, closing)
 }
 
 /** `<name>\0<CNI_X=value>\0…\0<standard input>`; see shim/twinlane.c. */
@@ -117,21 +177,19 @@ function versionOf(stdin: string): string {
   }
 }
 
-/** Everything until the half-close; undefined when the peer breaks off, is too slow or sends too much. */
+/** Everything until the half-close; undefined when the peer breaks off. Throws CniError when it sends too much. */
 function readRequest(socket: Socket): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
-    socket.setTimeout(requestTimeoutMs, () => resolve(undefined))
     socket.on('data', (chunk) => {
       size += chunk.length
-      if (size > requestLimitBytes) resolve(undefined)
-      else chunks.push(Buffer.from(chunk))
+      if (size <= requestLimitBytes) return void chunks.push(Buffer.from(chunk))
+      chunks.length = 0
+      socket.pause()
+      reject(new CniError(cniErrorCode.decodingFailure, `the request has more than ${requestLimitBytes} bytes`))
     })
-    socket.once('end', () => {
-      socket.setTimeout(0)
-      resolve(Buffer.concat(chunks))
-    })
+    socket.once('end', () => resolve(Buffer.concat(chunks)))
     socket.once('close', () => resolve(undefined))
   })
 }
