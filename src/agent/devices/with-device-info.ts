@@ -4,7 +4,9 @@ import type { Devices } from './devices.ts'
 
 /** A network that finds information on its device where the standard says, and leaves none behind. */
 export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
+  const prefixes = nodeSide.prefixes?.bind(nodeSide)
   return {
+    ...(prefixes === undefined ? {} : { prefixes }),
     start: (signal) => nodeSide.start(signal),
     stop: () => nodeSide.stop(),
     async attach(request, signal) {
