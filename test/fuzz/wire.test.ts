@@ -105,7 +105,15 @@ describe("the shim's wire", { timeout: 600_000 }, () => {
 /** How often the only definition is named, without our parser: a word in the short form, a value of "name" in JSON. */
 function mentions(annotation: string): number {
   if (!/[[{"]/.test(annotation)) return annotation.split(',').filter((item) => item.trim() !== '').length
-  const withoutComments = annotation.replaceAll(/(#|\/\/).*$/gm, '')
-  const parsed = JSON.parse(withoutComments) as unknown
+  const parsed = parseCommented(annotation)
   return Array.isArray(parsed) ? parsed.length : 1
+}
+
+/** A comment sign inside a text is no comment, so what is JSON already is left alone. */
+function parseCommented(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return JSON.parse(text.replaceAll(/(#|\/\/).*$/gm, ''))
+  }
 }
