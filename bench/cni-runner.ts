@@ -4,9 +4,13 @@
  */
 import { execFile, spawn } from 'node:child_process'
 import { promisify } from 'node:util'
+import type { Kernel } from '../src/kernel/kernel.ts'
 import { createKernel } from '../src/kernel/linux.ts'
 
-/** What the runner is to do; pod `<prefix>-<n>` has container and namespace of the same name. */
+/**
+ * What the runner is to do; pod `<prefix>-<n>` has container and namespace of the same name. The namespaces are there
+ * from the job that has ADD to the one that has DEL.
+ */
 export interface Job {
   readonly prefix: string
   readonly count: number
@@ -21,7 +25,14 @@ export interface Job {
 
 export interface JobResult {
   readonly calls: Readonly<Record<string, { readonly eachMs: readonly number[]; readonly totalMs: number }>>
-  readonly floor?: { readonly kernelMs: readonly number[]; readonly executableMs: readonly number[] }
+  readonly floor?: Floor
+}
+
+/** What the kernel and the executable cost by themselves, for each pod. */
+export interface Floor {
+  readonly attachMs: readonly number[]
+  readonly detachMs: readonly number[]
+  readonly executableMs: readonly number[]
 }
 
 const plugin = '/opt/cni/bin/twinlane'
@@ -29,14 +40,14 @@ const run = promisify(execFile)
 
 async function main(job: Job): Promise<JobResult> {
   const names = Array.from({ length: job.count }, (_, index) => `${job.prefix}-${index}`)
-  await eachInTurn(names, (name) => run('ip', ['netns', 'add', name]))
+  if (job.verbs.includes('ADD')) await eachInTurn(names, (name) => run('ip', ['netns', 'add', name]))
   try {
     const calls: Record<string, { eachMs: number[]; totalMs: number }> = {}
     const floor = job.withFloor === true ? await measureFloor(names) : undefined
     for (const verb of job.verbs) calls[verb] = await callAll(job, verb, names)
     return floor === undefined ? { calls } : { calls, floor }
   } finally {
-    await eachInTurn(names, (name) => run('ip', ['netns', 'del', name]))
+    if (job.verbs.includes('DEL')) await eachInTurn(names, (name) => run('ip', ['netns', 'del', name]))
   }
 }
 
@@ -72,29 +83,34 @@ function callPlugin(verb: string, name: string, config: object): Promise<void> {
   })
 }
 
-/** Two veth pairs with an address by the kernel's own interface, and an execution of the plugin that asks nobody. */
-async function measureFloor(names: readonly string[]) {
+/**
+ * Two veth pairs with an address by the kernel's own interface, their deletion in one message, and an execution of the
+ * plugin that asks nobody.
+ */
+async function measureFloor(names: readonly string[]): Promise<Floor> {
   const kernel = createKernel()
-  const kernelMs = await eachInTurn(names, (name) =>
-    timed(async () => {
-      for (const device of ['eth0', 'eth1']) {
-        const peer = { name: device, netns: `/run/netns/${name}` }
-        await kernel.apply(undefined, [{ op: 'ensureVeth', name: `f${device}`, peer, isUp: true }])
-        await kernel.apply(peer.netns, [
-          { op: 'setLink', name: device, isUp: true },
-          { op: 'ensureAddress', device, address: '192.0.2.1/32' },
-        ])
-      }
-    }).finally(() =>
-      kernel.apply(
-        undefined,
-        ['feth0', 'feth1'].map((link) => ({ op: 'deleteLink', name: link })),
-      ),
-    ),
-  )
+  const attachMs: number[] = []
+  const detachMs: number[] = []
+  for (const name of names) {
+    attachMs.push(await timed(() => makeTwoPairs(kernel, `/run/netns/${name}`)))
+    detachMs.push(await timed(() => kernel.apply(undefined, [{ op: 'deleteLinkGroup', group: floorGroup }])))
+  }
   await kernel.close()
   const executableMs = await eachInTurn(names, () => timed(() => callPlugin('VERSION', 'x', { cniVersion: '1.0.0' })))
-  return { kernelMs, executableMs }
+  return { attachMs, detachMs, executableMs }
+}
+
+const floorGroup = 77
+
+async function makeTwoPairs(kernel: Kernel, netns: string): Promise<void> {
+  for (const device of ['eth0', 'eth1']) {
+    const peer = { name: device, netns }
+    await kernel.apply(undefined, [{ op: 'ensureVeth', name: `f${device}`, peer, isUp: true, group: floorGroup }])
+    await kernel.apply(netns, [
+      { op: 'setLink', name: device, isUp: true },
+      { op: 'ensureAddress', device, address: '192.0.2.1/32' },
+    ])
+  }
 }
 
 async function timed(task: () => Promise<unknown>): Promise<number> {

@@ -6,7 +6,9 @@ import { attachBurst100 } from './attach-burst-100.ts'
 import { attachRoutedOvn } from './attach-routed-ovn.ts'
 import { attachTwoKernelNics } from './attach-two-kernel-nics.ts'
 import { type Bench, type Figure, runBench } from './bench.ts'
+import { detachBurst100 } from './detach-burst-100.ts'
 import { detachRoutedOvn } from './detach-routed-ovn.ts'
+import { detachTwoNics } from './detach-two-nics.ts'
 import { labUp } from './lab-up.ts'
 import { machineFacts } from './machine.ts'
 import { podReady } from './pod-ready.ts'
@@ -18,6 +20,8 @@ const benches: Readonly<Record<string, Bench>> = {
   'detach-routed-ovn': detachRoutedOvn,
   'attach-two-kernel-nics': attachTwoKernelNics,
   'attach-burst-100': attachBurst100,
+  'detach-two-nics': detachTwoNics,
+  'detach-burst-100': detachBurst100,
   'agent-memory': agentMemory,
 }
 
@@ -57,7 +61,7 @@ function print(figure: Figure): void {
 
 function renderFigure({ bench, figure, value, unit, compared, ratio }: Figure): string {
   const comparison = compared === null ? '' : `  (${ratio} × ${compared})`
-  return `${bench.padEnd(18)} ${figure.padEnd(44)} ${value.toFixed(unit === 's' ? 2 : 1).padStart(8)} ${unit}${comparison}`
+  return `${bench.padEnd(22)} ${figure.padEnd(58)} ${value.toFixed(unit === 's' ? 2 : 1).padStart(8)} ${unit}${comparison}`
 }
 
 function save(result: { machine: { date: string }; failed: string[]; figures: Figure[] }): void {
