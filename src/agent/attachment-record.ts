@@ -17,6 +17,8 @@ export interface AttachmentRecord {
   readonly netns: string
   readonly pod: PodRef
   readonly args: Readonly<Record<string, string>>
+  /** `binDir` of the meta-plugin's configuration. */
+  readonly binFolder?: string | undefined
   /** Whether this was a meta-plugin's ADD: then routing and network-status are ours too. */
   readonly isWholePod: boolean
   readonly attachments: readonly RecordedAttachment[]

@@ -14,6 +14,8 @@ export interface Sandbox {
   readonly pod: PodRef
   /** CNI_ARGS of the runtime. */
   readonly args: Readonly<Record<string, string>>
+  /** Searched for plugins before the node's own folders. */
+  readonly binFolder?: string | undefined
 }
 
 /** A network that a pod has. */

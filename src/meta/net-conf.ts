@@ -4,7 +4,7 @@ import type { NetworkConfig, NetworkConfigList } from '../cni/request.ts'
 
 /**
  * The meta-plugin's own configuration, with the keys that users know from Multus. What else Multus knows (log*,
- * binDir, cniDir, kubeconfig, retryDeleteOnError) is accepted and means nothing here: the agent has its own.
+ * cniDir, kubeconfig, retryDeleteOnError) is accepted and means nothing here: the agent has its own.
  */
 export interface MetaConfig {
   readonly cniVersion: string
@@ -54,6 +54,11 @@ export function parseMetaConfig(config: NetworkConfig): MetaConfig {
     confDir: readText(config, 'confDir') ?? '/etc/cni/multus/net.d',
     readinessIndicatorFile: readText(config, 'readinessindicatorfile'),
   }
+}
+
+/** Multus' `binDir`: plugins are looked for there before the node's own folders. Throws CniError. */
+export function binFolderOf(config: NetworkConfig): string | undefined {
+  return readText(config, 'binDir')
 }
 
 /** `clusterNetwork` wins over `delegates`, as in Multus. */

@@ -163,6 +163,8 @@ export interface AttachmentRef<Config = unknown> extends AttachmentKey {
   readonly networkName: string
   /** CNI_ARGS of the runtime. */
   readonly args: Readonly<Record<string, string>>
+  /** Searched for plugins before the node's own folders. */
+  readonly binFolder?: string | undefined
   /** The result of the ADD, when there was one. */
   readonly prevResult?: CniResult | undefined
 }

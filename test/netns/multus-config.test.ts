@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
@@ -80,6 +80,8 @@ describe('a configuration file written for Multus', () => {
     const confDir = join(folder, 'multus.d')
     await mkdir(confDir, { recursive: true })
     await writeFile(join(confDir, 'storage.conf'), JSON.stringify(network('storage', 'bridge', '10.2.0.0/24')))
+    await mkdir(join(folder, 'plugins'), { recursive: true })
+    await copyFile('/usr/lib/cni/ptp', join(folder, 'plugins/only-in-bin-dir'))
     await startAgent()
     const config = {
       cniVersion: '0.3.1',
@@ -90,10 +92,10 @@ describe('a configuration file written for Multus', () => {
       logFile: '/var/log/multus.log',
       confDir,
       cniDir: '/var/lib/cni/multus',
-      binDir: '/opt/cni/bin',
+      binDir: join(folder, 'plugins'),
       retryDeleteOnError: false,
       kubeconfig: '/etc/cni/net.d/multus.d/multus.kubeconfig',
-      delegates: [network('k8s-pod-network', 'ptp', '10.1.0.0/24')],
+      delegates: [network('k8s-pod-network', 'only-in-bin-dir', '10.1.0.0/24')],
     }
     const { code, json } = await call('ADD', config)
     expect(code).toBe(0)

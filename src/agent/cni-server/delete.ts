@@ -2,7 +2,7 @@ import { describeError } from '../../base/errors.ts'
 import { readConfigList } from '../../cni/config.ts'
 import type { CniRequest, NetworkConfigList } from '../../cni/request.ts'
 import { type Detachment, detachAll } from '../../meta/detach-all.ts'
-import { parseMetaConfig } from '../../meta/net-conf.ts'
+import { binFolderOf, parseMetaConfig } from '../../meta/net-conf.ts'
 import { findBaseNetworks } from '../base-networks.ts'
 import type { Network } from '../networks.ts'
 import type { CniContext } from './context.ts'
@@ -53,7 +53,8 @@ function guess(request: CniRequest, network: Network, configList: NetworkConfigL
   const { K8S_POD_NAMESPACE: namespace = '', K8S_POD_NAME: name = '', K8S_POD_UID: uid = '' } = args
   const pod = { namespace, name: namespace === '' ? containerId : name, uid }
   const config = network.driver.parseConfig(configList)
-  const ref = { containerId, netns, ifName, args, pod, config, configList, networkName: configList.name }
+  const binFolder = binFolderOf(request.config)
+  const ref = { containerId, netns, ifName, args, pod, config, configList, networkName: configList.name, binFolder }
   return { nodeSide: network.nodeSide, isIndependent: network.driver.capabilities.isIndependent, ref }
 }
 

@@ -1,6 +1,7 @@
 import type { CniRequest } from '../../cni/request.ts'
 import type { Attached } from '../../meta/attach-all.ts'
 import type { Detachment } from '../../meta/detach-all.ts'
+import { binFolderOf } from '../../meta/net-conf.ts'
 import type { SelectedAttachment } from '../../meta/select-networks.ts'
 import type { AttachmentRef, PodRef } from '../../networks/driver.ts'
 import type { AttachmentRecord, RecordedAttachment } from '../attachment-record.ts'
@@ -15,6 +16,7 @@ export function intendedRecord(options: {
   attachments: readonly SelectedAttachment[]
 }): AttachmentRecord {
   const { request, netns, pod, isWholePod } = options
+  const binFolder = isWholePod ? binFolderOf(request.config) : undefined
   return {
     version: 1,
     state: 'adding',
@@ -23,6 +25,7 @@ export function intendedRecord(options: {
     netns,
     pod,
     args: request.args,
+    ...(binFolder === undefined ? {} : { binFolder }),
     isWholePod,
     attachments: options.attachments.map(recordAttachment),
   }
@@ -39,7 +42,7 @@ export function completedRecord(intended: AttachmentRecord, attached: readonly A
 
 /** An attachment of a record as its network knows it. */
 export function refOf(record: AttachmentRecord, attachment: RecordedAttachment, networks: Networks): AttachmentRef {
-  const { containerId, netns, pod } = record
+  const { containerId, netns, pod, binFolder } = record
   const { ifName, networkName, configList, result } = attachment
   const { driver } = networks.get(attachment.driver)
   return {
@@ -51,6 +54,7 @@ export function refOf(record: AttachmentRecord, attachment: RecordedAttachment, 
     configList,
     config: driver.parseConfig(configList),
     args: { ...record.args, ...attachment.args },
+    ...(binFolder === undefined ? {} : { binFolder }),
     ...(result === undefined ? {} : { prevResult: result }),
   }
 }

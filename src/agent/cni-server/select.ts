@@ -8,7 +8,7 @@ import type { PodResource } from '../../kube/resources/core.ts'
 import { type NetworkAttachmentDefinition, resourceNameOf } from '../../kube/resources/net-attach-def.ts'
 import { NetworkAnnotationError } from '../../kube/resources/network-selection.ts'
 import type { PodDevices } from '../../meta/assign-devices.ts'
-import { isMetaConfig, type MetaConfig, metaPluginTypes, parseMetaConfig } from '../../meta/net-conf.ts'
+import { binFolderOf, isMetaConfig, type MetaConfig, metaPluginTypes, parseMetaConfig } from '../../meta/net-conf.ts'
 import {
   type BaseNetwork,
   NetworkSelectionError,
@@ -76,7 +76,7 @@ async function select(
   const networks = readPodNetworks(pod, conf, request.ifName)
   for (const warning of networks.warnings) context.events.event(pod, 'Warning', 'NonStandardNetworks', warning)
   const podNamespace = pod.metadata.namespace ?? 'default'
-  const folders = context.paths.cniBinFolders
+  const folders = binFoldersFor(request, context)
   const needed = neededDefinitions(networks)
   const [base, findDefinition] = await Promise.all([
     findBaseNetworks(conf, podNamespace, context),
@@ -103,6 +103,12 @@ async function select(
     isInstalled: (type) => !metaPluginTypes.includes(type) && isInstalled(type, folders),
     folders,
   })
+}
+
+/** Folders with plugin executables, the configuration's own first. */
+export function binFoldersFor(request: CniRequest, context: Pick<CniContext, 'paths'>): readonly string[] {
+  const own = binFolderOf(request.config)
+  return own === undefined ? context.paths.cniBinFolders : [own, ...context.paths.cniBinFolders]
 }
 
 /** The kubelet is asked only for a pod with a network that is made of devices. */

@@ -6,15 +6,15 @@ import type { CniRequest, NetworkConfigList } from '../../cni/request.ts'
 import { type MetaConfig, parseMetaConfig } from '../../meta/net-conf.ts'
 import { findBaseNetworks } from '../base-networks.ts'
 import type { CniContext } from './context.ts'
-import { isForWholePod } from './select.ts'
+import { binFoldersFor, isForWholePod } from './select.ts'
 
 /** STATUS: whether an ADD of a pod without annotations could succeed now. Throws CniError with code 50. */
 export async function status(request: CniRequest, context: CniContext): Promise<void> {
-  if (!isForWholePod(request)) return await requireReady(readConfigList(request.config), context)
+  if (!isForWholePod(request)) return await requireReady(readConfigList(request.config), request, context)
   const conf = parseMetaConfig(request.config)
   await requireIndicator(conf)
   const networks = await findBaseNetworks(conf, '', context)
-  for (const { list } of networks) await requireReady(list, context)
+  for (const { list } of networks) await requireReady(list, request, context)
 }
 
 /** STATUS says at once what an ADD would wait for. */
@@ -23,12 +23,12 @@ async function requireIndicator({ readinessIndicatorFile: file }: MetaConfig): P
   throw new CniError(cniErrorCode.pluginNotAvailable, `the default network is not ready: there is no file ${file}`)
 }
 
-async function requireReady(list: NetworkConfigList, context: CniContext): Promise<void> {
+async function requireReady(list: NetworkConfigList, request: CniRequest, context: CniContext): Promise<void> {
   const driver = context.networks.findDriver(list.plugins[0]?.type ?? '')
   const { isReady, problems } = context.networks.nodeSide(driver).status()
   if (!isReady) {
     throw new CniError(cniErrorCode.pluginNotAvailable, `network "${list.name}" is not ready: ${problems.join('; ')}`)
   }
   if (driver.types.length > 0) return
-  await requirePlugins(list, context.paths.cniBinFolders)
+  await requirePlugins(list, binFoldersFor(request, context))
 }

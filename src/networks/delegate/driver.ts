@@ -25,22 +25,26 @@ export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
 }
 
 function createNodeSide(deps: NodeDeps): NodeSide<NetworkConfigList> {
-  const folders = deps.paths.cniBinFolders
+  const own = deps.paths.cniBinFolders
+  const foldersOf = ({ binFolder }: AttachmentRef): readonly string[] =>
+    binFolder === undefined ? own : [binFolder, ...own]
   const results = new Map<string, CniResult>()
   return {
     start: async () => {},
     stop: async () => {},
     attach: async (request, signal) => {
       const prevResult = request.prevResult ?? results.get(keyOf(request))
-      const result = await attachOnce({ ...request, prevResult }, folders, signal)
+      const result = await attachOnce({ ...request, prevResult }, foldersOf(request), signal)
       results.set(keyOf(request), result)
       return result
     },
     detach: async (ref, signal) => {
-      await deleteChain(chainRequest(ref, folders, { prevResult: ref.prevResult ?? results.get(keyOf(ref)), signal }))
+      await deleteChain(
+        chainRequest(ref, foldersOf(ref), { prevResult: ref.prevResult ?? results.get(keyOf(ref)), signal }),
+      )
       results.delete(keyOf(ref))
     },
-    verify: (ref, result) => verify(ref, folders, result),
+    verify: (ref, result) => verify(ref, foldersOf(ref), result),
     // Without a configuration there is nobody to ask; the agent detaches what it has records of.
     collectGarbage: async () => {},
     status: () => ({ isReady: true, problems: [] }),
