@@ -10,9 +10,8 @@ interface Wanted {
 }
 
 /**
- * Where a value stands in a file, or a place within its text. A text in quotes that goes over several lines is folded
- * by YAML, so a place in it cannot be found again: then it is the start of the text. Of a field that is not there, the
- * place of the nearest parent.
+ * Where a value stands in a file, or a place within its text. Of a field that is not there,
+ * the place of the nearest parent.
  */
 export function locateInYaml(document: Document, { path, at, lines, text }: Wanted): Position {
   const { node, isFound } = walk(document, path)
@@ -32,18 +31,36 @@ function walk(document: Document, path: readonly (string | number)[]): { node: u
   return { node, isFound: true }
 }
 
+/**
+ * YAML folds and unescapes a text, but keeps the order of its characters that are not blank: the n-th of the value is
+ * the n-th of the source.
+ */
 function withinScalar(
   scalar: Scalar,
   { start, at, rows }: { start: Position; at: Position; rows: readonly string[] },
 ): Position {
-  if (scalar.type === 'BLOCK_LITERAL') {
-    const first = rows[start.line] ?? ''
-    const indentation = first.length - first.trimStart().length
-    return { line: start.line + at.line, column: indentation + at.column }
+  const wanted = countVisible(String(scalar.value), at)
+  const isBlock = scalar.type === 'BLOCK_LITERAL' || scalar.type === 'BLOCK_FOLDED'
+  const isQuoted = scalar.type === 'QUOTE_SINGLE' || scalar.type === 'QUOTE_DOUBLE'
+  const first = isBlock ? start.line : start.line - 1
+  const visible = scalar.type === 'QUOTE_SINGLE' ? /''|\S/g : scalar.type === 'QUOTE_DOUBLE' ? /\\[nrt]|\\?\S/g : /\S/g
+  let seen = 0
+  for (const [index, row] of rows.slice(first).entries()) {
+    const from = index > 0 || isBlock ? 0 : start.column - 1 + (isQuoted ? 1 : 0)
+    for (const match of row.slice(from).matchAll(visible)) {
+      if (/^\\[nrt]$/.test(match[0])) continue
+      if (seen === wanted) return { line: first + index + 1, column: from + match.index + 1 }
+      seen++
+    }
   }
-  const isOneLine = rows[start.line - 1]?.includes(String(scalar.source ?? scalar.value)) === true
-  const quote = scalar.type === 'PLAIN' ? 0 : 1
-  return isOneLine && at.line === 1 ? { line: start.line, column: start.column + quote + at.column - 1 } : start
+  return start
+}
+
+/** How many characters that are not blank come before a place in a text. */
+function countVisible(text: string, { line, column }: Position): number {
+  const rows = text.split('\n')
+  const before = [...rows.slice(0, line - 1), (rows[line - 1] ?? '').slice(0, column - 1)].join('')
+  return before.match(/\S/g)?.length ?? 0
 }
 
 function positionAt(lines: LineCounter, offset: number): Position {

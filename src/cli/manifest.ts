@@ -13,12 +13,14 @@ import { parseYaml } from './yaml.ts'
 /** One object of a file, with the way back to the line that a field stands on. */
 export interface ManifestObject {
   readonly object: KubeObject
+  /** `bgpconfig.yaml` */
+  readonly file: string
   /** `bgpconfig.yaml, document 2 (BGPConfiguration default)` */
   readonly where: string
   /** Line of a field in the file, counted from 1; that of the nearest parent if the field itself is not there. */
   lineOf(path: readonly (string | number)[]): number | undefined
   /** The place of a field's value in the file, or of a place in the value's text; line 1 if there is no such field. */
-  locate(path: readonly string[], at?: Position): Position
+  locate(path: readonly (string | number)[], at?: Position): Position
 }
 
 /** A field of a document is wrong. The message names file, document, line and field. */
@@ -73,7 +75,7 @@ export function parseManifest(text: string, file: string): ManifestObject[] {
       const { line, col } = lines.linePos(problem.pos[0])
       throw new TwinlaneError(`${name}, line ${line}, column ${col}: ${problem.message.split('\n')[0]}`)
     }
-    return objectsOf(document, { name, lines, text })
+    return objectsOf(document, { file, name, lines, text })
   })
 }
 
@@ -88,6 +90,7 @@ function objectsOf(document: Document, source: Source): ManifestObject[] {
 }
 
 interface Source {
+  file: string
   name: string
   lines: LineCounter
   text: string
@@ -98,15 +101,15 @@ interface Place extends Source {
   base: (string | number)[]
 }
 
-function manifestObject(document: Document, { value, base, name, lines, text }: Place): ManifestObject {
+function manifestObject(document: Document, { value, base, file, name, lines, text }: Place): ManifestObject {
   const lineOf = (path: readonly (string | number)[]): number | undefined =>
     findLine(document, [...base, ...path], lines)
-  const locate = (path: readonly string[], at?: Position): Position =>
+  const locate = (path: readonly (string | number)[], at?: Position): Position =>
     locateInYaml(document, { path: [...base, ...path], at, lines, text })
   const object = value as KubeObject
   if (!isObject(value)) throw new TwinlaneError(`${name}: is not an object, but ${JSON.stringify(value)?.slice(0, 40)}`)
   const title = `${object.kind ?? 'no kind'} ${object.metadata?.name ?? ''}`.trim()
-  const manifest = { object, where: `${name} (${title})`, lineOf, locate }
+  const manifest = { object, file, where: `${name} (${title})`, lineOf, locate }
   if (typeof object.kind !== 'string') throw new ManifestError(manifest, ['kind'], 'is missing')
   if (typeof object.apiVersion !== 'string') throw new ManifestError(manifest, ['apiVersion'], 'is missing')
   const metadata: unknown = object.metadata

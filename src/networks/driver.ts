@@ -70,6 +70,10 @@ export interface Capabilities {
    * by side. Otherwise an attachment is made when all before it are there, and removed before them.
    */
   readonly isIndependent: boolean
+  /** Every node has a subnet of its own, so a gateway's address is right on one node only. @default false */
+  readonly hasSubnetPerNode?: boolean
+  /** Keys of a plugin configuration that mean something, beside those of the CNI specification. @default any */
+  readonly configKeys?: readonly string[]
   /** Needs a pod in the Kubernetes API: other containers cannot be attached. @default false */
   readonly needsPod?: boolean
   /** Every route that it installs in a pod is in its results; otherwise the kernel is asked. */

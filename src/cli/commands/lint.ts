@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
+import type { KubeObject } from '../../kube/resources/meta.ts'
 import { type NetworkAttachmentDefinition, networkAttachmentDefinitions } from '../../kube/resources/net-attach-def.ts'
-import type { Finding, LintObject } from '../../lint/finding.ts'
-import { lintObject } from '../../lint/lint.ts'
-import { drivers, findDriver } from '../../networks/registry.ts'
+import type { Finding } from '../../lint/finding.ts'
+import { lint } from '../../lint/lint.ts'
 import { addConnectionFlags, addNamespaceFlag, type ConnectionFlags, connect } from '../connection.ts'
 import { collect } from '../duration.ts'
 import { type CliIo, note, print, UsageError } from '../io.ts'
@@ -15,6 +15,13 @@ interface LintFlags extends ConnectionFlags {
   strict?: boolean
   output?: 'text' | 'json'
   globalNamespaces?: string
+}
+
+/** A finding with its place in a file. */
+interface PlacedFinding extends Pick<Finding, 'rule' | 'severity' | 'message' | 'fix'> {
+  readonly source: string
+  readonly line: number
+  readonly column: number
 }
 
 export function registerLint(program: Command, io: CliIo): void {
@@ -34,10 +41,10 @@ export function registerLint(program: Command, io: CliIo): void {
       'after',
       '\nExamples:\n  twinlane lint -f pod.yaml -f network.yaml\n  twinlane lint -R -f manifests --cluster',
     )
-    .action(async (flags: LintFlags) => io.setExitCode(await lint(io, flags)))
+    .action(async (flags: LintFlags) => io.setExitCode(await lintFiles(io, flags)))
 }
 
-async function lint(io: CliIo, flags: LintFlags): Promise<number> {
+async function lintFiles(io: CliIo, flags: LintFlags): Promise<number> {
   const findings = await findAll(io, flags)
   if (flags.output === 'json') print(io, JSON.stringify(findings, undefined, 2))
   else for (const finding of findings) print(io, renderFinding(finding))
@@ -49,24 +56,18 @@ async function lint(io: CliIo, flags: LintFlags): Promise<number> {
 }
 
 /** Throws UsageError for files that cannot be read: then nothing can be said of them. */
-async function findAll(io: CliIo, flags: LintFlags): Promise<Finding[]> {
+async function findAll(io: CliIo, flags: LintFlags): Promise<PlacedFinding[]> {
   if (flags.output !== 'text' && flags.output !== 'json') {
     throw new UsageError(`--output ${flags.output} is unknown`, { fix: 'use text or json' })
   }
   const manifests = await readFiles(io, flags)
-  const subjects = manifests.map((manifest) => lintSubject(manifest, flags.namespace))
-  const inFiles = subjects.flatMap(({ kind, object }) =>
-    kind === networkAttachmentDefinitions.kind ? [object as NetworkAttachmentDefinition] : [],
-  )
-  const inCluster = flags.cluster === true ? await definitionsOfCluster(io, flags) : []
-  const facts = {
-    definitions: [...inFiles, ...inCluster],
+  const objects = manifests.map(({ object }) => inNamespace(object, flags.namespace))
+  const findings = lint(objects, {
+    definitions: flags.cluster === true ? await definitionsOfCluster(io, flags) : [],
     isComplete: flags.cluster === true,
-    drivers,
-    findDriver,
-    isolatedTo: flags.globalNamespaces?.split(',').map((name) => name.trim()),
-  }
-  return subjects.flatMap((subject) => lintObject(subject, facts))
+    globalNamespaces: flags.globalNamespaces?.split(',').map((name) => name.trim()),
+  })
+  return findings.flatMap(({ index, ...finding }) => place(finding, manifests[index]) ?? [])
 }
 
 async function readFiles(io: CliIo, flags: LintFlags): Promise<ManifestObject[]> {
@@ -79,15 +80,15 @@ async function readFiles(io: CliIo, flags: LintFlags): Promise<ManifestObject[]>
   }
 }
 
-function lintSubject({ object, where, locate }: ManifestObject, namespace = 'default'): LintObject {
-  const { kind = '' } = object as { kind?: string }
-  const metadata = { ...object.metadata, namespace: object.metadata.namespace ?? namespace }
-  return {
-    kind,
-    object: { ...object, metadata },
-    source: where.replace(/[, ] ?\(.*\)$/, '').split(', document')[0] ?? where,
-    locate,
-  }
+function place(finding: Finding, manifest: ManifestObject | undefined): PlacedFinding | undefined {
+  if (manifest === undefined) return undefined
+  const { rule, severity, message, fix, field, position } = finding
+  return { source: manifest.file, ...manifest.locate(field, position), rule, severity, message, fix }
+}
+
+/** Where `kubectl apply -n` would put it. */
+function inNamespace(object: KubeObject, namespace = 'default'): KubeObject {
+  return { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } }
 }
 
 async function definitionsOfCluster(io: CliIo, flags: LintFlags): Promise<readonly NetworkAttachmentDefinition[]> {
@@ -100,7 +101,7 @@ async function definitionsOfCluster(io: CliIo, flags: LintFlags): Promise<readon
 }
 
 /** `FILE:LINE:COLUMN: error: message [rule]`, which editors can follow. */
-function renderFinding({ source, line, column, severity, message, rule, fix }: Finding): string {
+function renderFinding({ source, line, column, severity, message, rule, fix }: PlacedFinding): string {
   const text = `${source}:${line}:${column}: ${severity}: ${message} [${rule}]`
   return fix === undefined ? text : `${text}\n  fix: ${fix}`
 }

@@ -1,13 +1,6 @@
 import { familyOf, isAddress, parseInterfaceAddress } from '../../base/ip.ts'
-import { type CommentedJson, CommentedJsonError, parseCommentedJson } from './commented-json.ts'
-import {
-  checkInterfaceName,
-  checkName,
-  NetworkAnnotationError,
-  placeText,
-  refuse,
-  SelectionElement,
-} from './selection-element.ts'
+import { type CommentedJson, CommentedJsonError, type Position, parseCommentedJson } from './commented-json.ts'
+import { checkInterfaceName, checkName, NetworkAnnotationError, refuse, SelectionElement } from './selection-element.ts'
 
 export { NetworkAnnotationError } from './selection-element.ts'
 
@@ -64,12 +57,12 @@ function parseShortForm(text: string, podNamespace: string): ParsedNetworks {
   const selections = text.split(',').map((item) => {
     const where = { line: 1, column: column + item.length - item.trimStart().length }
     column += item.length + 1
-    return parseShortItem(item.trim(), podNamespace, placeText(where))
+    return parseShortItem(item.trim(), podNamespace, where)
   })
   return { selections, warnings: [] }
 }
 
-function parseShortItem(item: string, podNamespace: string, place: string): NetworkSelection {
+function parseShortItem(item: string, podNamespace: string, place: Position): NetworkSelection {
   if (item === '') throw refuse(place, 'an empty network name', 'Remove the extra comma.')
   const match = /^(?:([^/@]*)\/)?([^/@]*)(?:@([^@]*))?$/.exec(item)
   if (match === null) {
@@ -108,7 +101,11 @@ function readJson(text: string): CommentedJson {
   } catch (cause) {
     if (!(cause instanceof CommentedJsonError)) throw cause
     const fix = cause.fix ?? 'Correct the JSON text of the annotation.'
-    throw new NetworkAnnotationError(`networks annotation is not valid JSON: ${cause.message}`, { fix, cause })
+    throw new NetworkAnnotationError(`networks annotation is not valid JSON: ${cause.message}`, {
+      fix,
+      cause,
+      position: cause.position,
+    })
   }
 }
 
@@ -122,7 +119,8 @@ function commentWarnings(json: CommentedJson): string[] {
   ]
 }
 
-const knownKeys = new Set([
+/** Keys of an element of the JSON form; others are ignored. */
+export const selectionKeys: ReadonlySet<string> = new Set([
   'name',
   'namespace',
   'interface',
@@ -139,7 +137,7 @@ const knownKeys = new Set([
 ])
 
 function parseElement(element: SelectionElement, podNamespace: string): NetworkSelection {
-  element.warnUnknown(knownKeys)
+  element.warnUnknown(selectionKeys)
   const selection: NetworkSelection = {
     name: element.requiredName('name'),
     namespace: element.name('namespace') ?? podNamespace,

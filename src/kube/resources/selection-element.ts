@@ -1,8 +1,16 @@
 import { TwinlaneError } from '../../base/errors.ts'
-import type { CommentedJson } from './commented-json.ts'
+import type { CommentedJson, Position } from './commented-json.ts'
 
 /** The annotation cannot be used. The message names line, column and the reason. */
-export class NetworkAnnotationError extends TwinlaneError {}
+export class NetworkAnnotationError extends TwinlaneError {
+  /** Within the annotation; undefined when only several elements together are wrong. */
+  readonly position: Position | undefined
+
+  constructor(message: string, options: { fix?: string; cause?: unknown; position?: Position } = {}) {
+    super(message, options)
+    this.position = options.position
+  }
+}
 
 /** One element of the JSON list: reads typed values and names the place of a bad one. `null` counts as absent. */
 export class SelectionElement {
@@ -102,20 +110,22 @@ export class SelectionElement {
     return this.#object[key] ?? undefined
   }
 
-  #place(key: string): string {
-    const position = this.#json.positionOf(`${this.#path}.${key}`)
-    return position === undefined ? this.#path : placeText(position)
+  #place(key: string): Place {
+    return this.#json.positionOf(`${this.#path}.${key}`) ?? this.#path
   }
 }
 
+/** A position, or a path when there is none. */
+type Place = string | Position
+
 /** Throws NetworkAnnotationError unless the text is a name that Kubernetes allows. */
-export function checkName(place: string, what: string, name: string): void {
+export function checkName(place: Place, what: string, name: string): void {
   if (/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name) && name.length <= 253) return
   throw refuse(place, `${what} "${name}" is not a Kubernetes name`, 'Use lower-case letters, digits, "-" and ".".')
 }
 
 /** Throws NetworkAnnotationError unless Linux and CNI allow the interface name. */
-export function checkInterfaceName(place: string, name: string): void {
+export function checkInterfaceName(place: Place, name: string): void {
   const problem = interfaceNameProblem(name)
   if (problem === undefined) return
   throw refuse(place, `interface name ${JSON.stringify(name)} ${problem}`, 'Choose another name, e.g. "eth1".')
@@ -131,17 +141,11 @@ function interfaceNameProblem(name: string): string | undefined {
   return undefined
 }
 
-/** How a position is written in messages. */
-export function placeText(position: { line: number; column: number }): string {
-  return `line ${position.line}, column ${position.column}`
-}
-
 /** The error for something wrong at a place. */
-export function refuse(
-  place: string | { line: number; column: number },
-  problem: string,
-  fix?: string,
-): NetworkAnnotationError {
-  const where = typeof place === 'string' ? place : placeText(place)
-  return new NetworkAnnotationError(`networks annotation, ${where}: ${problem}`, fix === undefined ? {} : { fix })
+export function refuse(place: Place, problem: string, fix?: string): NetworkAnnotationError {
+  const where = typeof place === 'string' ? place : `line ${place.line}, column ${place.column}`
+  return new NetworkAnnotationError(`networks annotation, ${where}: ${problem}`, {
+    ...(fix === undefined ? {} : { fix }),
+    ...(typeof place === 'string' ? {} : { position: place }),
+  })
 }

@@ -1,9 +1,10 @@
 import { closest } from '../../base/closest.ts'
-import { ConfigError, describeError, TwinlaneError } from '../../base/errors.ts'
+import { ConfigError, TwinlaneError } from '../../base/errors.ts'
 import { parseConfigList } from '../../cni/config.ts'
 import type { Position } from '../../kube/resources/commented-json.ts'
 import { drivers, findDriver } from '../../networks/registry.ts'
 import { configTextOf, findConfigJson, findConfigList } from '../definition-config.ts'
+import { describeRefusal } from '../describe-refusal.ts'
 import type { Rule } from '../rule.ts'
 import type { Subject } from '../subject.ts'
 import { configField } from './config-syntax.ts'
@@ -58,7 +59,7 @@ export const configRefused: Rule = (subject) => {
     if (!(error instanceof TwinlaneError)) throw error
     const position = error instanceof ConfigError ? positionOfField(subject, error.field) : undefined
     const { fix } = error
-    return [{ rule: 'config', severity: 'error', message: describeError(error), fix, field: configField, position }]
+    return [{ rule: 'config', severity: 'error', message: describeRefusal(error), fix, field: configField, position }]
   }
 }
 

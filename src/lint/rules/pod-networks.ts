@@ -1,6 +1,7 @@
-import { describeError, TwinlaneError } from '../../base/errors.ts'
+import { TwinlaneError } from '../../base/errors.ts'
 import { NetworkSelectionError } from '../../meta/select-networks.ts'
 import type { LintContext } from '../context.ts'
+import { describeRefusal } from '../describe-refusal.ts'
 import type { Finding } from '../finding.ts'
 import { type PlacedSelection, placedSelections } from '../pod-selections.ts'
 import type { Rule } from '../rule.ts'
@@ -34,7 +35,7 @@ function findingOf(error: TwinlaneError, placed: PlacedSelection, context: LintC
   const { rule, key } = rulesByReason.get(reason) ?? { rule: 'network', key: 'name' }
   const at = { field: placed.source.field, position: placed.positionOf(key) }
   if (rule === 'unknown-network') return { rule, ...at, ...unknownNetwork(error, placed, context) }
-  return { rule, severity: 'error', message: describeError(error), fix: error.fix, ...at }
+  return { rule, severity: 'error', message: describeRefusal(error), fix: error.fix, ...at }
 }
 
 function unknownNetwork(

@@ -1,6 +1,7 @@
-import { describeError, TwinlaneError } from '../../base/errors.ts'
+import { TwinlaneError } from '../../base/errors.ts'
 import { networksAnnotation } from '../../kube/resources/net-attach-def.ts'
 import { readPodNetworks } from '../../meta/select-networks.ts'
+import { describeRefusal } from '../describe-refusal.ts'
 import { defaultInterface } from '../pod-selections.ts'
 import type { Rule } from '../rule.ts'
 import { selectAsAgent } from '../select-as-agent.ts'
@@ -25,6 +26,6 @@ export const podRefused: Rule = ({ object, path }, context) => {
   } catch (error) {
     if (!(error instanceof TwinlaneError)) throw error
     const field = [...path, 'metadata', 'annotations', networksAnnotation]
-    return [{ rule: 'pod-networks', severity: 'error', message: describeError(error), fix: error.fix, field }]
+    return [{ rule: 'pod-networks', severity: 'error', message: describeRefusal(error), fix: error.fix, field }]
   }
 }

@@ -66,6 +66,9 @@ const configSchema = z.looseObject({
   'logfile-maxage': z.number().optional(),
 })
 
+/** Keys of a configuration that mean something here or to upstream. */
+export const ovnConfigKeys: readonly string[] = Object.keys(configSchema.shape)
+
 /** One CNI configuration of type `ovn-k8s-cni-overlay` or `twinlane-ovn`. */
 export type OvnConfig = z.infer<typeof configSchema> & {
   /** Key in the annotation k8s.ovn.org/pod-networks. A configuration without `topology` is the cluster's own network. */

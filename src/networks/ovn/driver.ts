@@ -1,6 +1,13 @@
 import type { NetworkDriver } from '../driver.ts'
 import { ovnClusterSide } from './cluster/run.ts'
-import { type OvnConfig, type OvnSettings, ovnTypes, parseOvnConfig, parseOvnSettings } from './config.ts'
+import {
+  type OvnConfig,
+  type OvnSettings,
+  ovnConfigKeys,
+  ovnTypes,
+  parseOvnConfig,
+  parseOvnSettings,
+} from './config.ts'
 import { ovnNodeSide } from './node/run.ts'
 import { previewOvn } from './preview.ts'
 import { ovnResources } from './resources.ts'
@@ -14,6 +21,8 @@ export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
     canBeDefault: true,
     isIndependent: true,
     reportsRoutes: true,
+    hasSubnetPerNode: true,
+    configKeys: ovnConfigKeys,
     needsPod: true,
     verbs: ['CHECK', 'GC', 'STATUS'],
   },

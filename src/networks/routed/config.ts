@@ -51,6 +51,13 @@ const configSchema = z.looseObject({
   ipam: ipamSchema.default({ type: 'calico-ipam', assign_ipv4: true, ipv4_pools: [] }),
 })
 
+/** Keys of a configuration that mean something here, and those of Calico's own file, which mean nothing here. */
+export const routedConfigKeys: readonly string[] = [
+  ...Object.keys(configSchema.shape),
+  ...['log_level', 'log_file_path', 'datastore_type', 'nodename', 'nodename_file_optional', 'policy', 'kubernetes'],
+  ...['container_settings', 'feature_control', 'include_default_routes'],
+]
+
 /** One CNI configuration of type `calico` or `twinlane-routed` (as Calico does). Unknown keys are kept. */
 export type RoutedConfig = z.infer<typeof configSchema> & {
   /** Name of the network, first part of every IPAM handle, e.g. `k8s-pod-network`. */

@@ -1,6 +1,12 @@
 import type { NetworkDriver } from '../driver.ts'
 import { routedClusterSide } from './cluster/run.ts'
-import { parseRoutedConfig, parseRoutedSettings, type RoutedConfig, type RoutedSettings } from './config.ts'
+import {
+  parseRoutedConfig,
+  parseRoutedSettings,
+  type RoutedConfig,
+  type RoutedSettings,
+  routedConfigKeys,
+} from './config.ts'
 import { routedNodeSide } from './node/run.ts'
 import { previewRouted } from './preview.ts'
 import { routedResources } from './resources.ts'
@@ -14,6 +20,7 @@ export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
     canBeDefault: true,
     isIndependent: true,
     reportsRoutes: true,
+    configKeys: routedConfigKeys,
     verbs: ['CHECK', 'GC', 'STATUS'],
   },
   resources: routedResources,
