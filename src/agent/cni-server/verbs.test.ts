@@ -199,7 +199,7 @@ describe('ADD', () => {
   test('of a pod that does not exist is told to try again', async () => {
     const args = { K8S_POD_NAMESPACE: 'default', K8S_POD_NAME: 'gone' }
     await expect(call('ADD', { args })).rejects.toMatchObject({ code: 11 })
-    await expect(call('ADD', { args: {} })).rejects.toMatchObject({ code: 4 })
+    await expect(call('ADD', { args: { K8S_POD_NAME: 'web', K8S_POD_UID: 'u' } })).rejects.toMatchObject({ code: 4 })
   })
 })
 
