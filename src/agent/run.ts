@@ -3,7 +3,7 @@ import { describeError, TwinlaneError } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
 import { createKernel } from '../kernel/linux.ts'
 import { createKubeClient } from '../kube/client.ts'
-import { loadKubeConfig } from '../kube/kubeconfig.ts'
+import { type KubeConfig, loadKubeConfig } from '../kube/kubeconfig.ts'
 import { createAgent, defaultPaths } from './agent.ts'
 import { loadAgentConfig } from './config.ts'
 
@@ -13,7 +13,8 @@ export async function runAgent(options: { configFile: string; shim: string; sign
   try {
     const config = await loadAgentConfig(options.configFile)
     log = createLog({ name: 'agent', level: config.logLevel })
-    const kube = createKubeClient(await loadKubeConfig(config.kubeconfig))
+    const reload = (): Promise<KubeConfig> => loadKubeConfig(config.kubeconfig)
+    const kube = createKubeClient(await reload(), { reload })
     const kernel = createKernel()
     const agent = createAgent({ config, paths: defaultPaths(options.shim), kube, kernel, log })
     await agent.start(options.signal)

@@ -79,6 +79,11 @@ export function isInvalid(error: unknown): boolean {
   return hasStatus(error, 422) || hasStatus(error, 400)
 }
 
+/** The credentials are not, or no longer, those of anybody. */
+export function isUnauthorized(error: unknown): boolean {
+  return hasStatus(error, 401)
+}
+
 /** No answer came: the server is away, or the way to it. */
 export function isUnreachable(error: unknown): boolean {
   return hasStatus(error, 0)

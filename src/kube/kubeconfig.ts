@@ -12,13 +12,15 @@ export interface KubeConfig {
   readonly clientCert?: string | undefined
   readonly clientKey?: string | undefined
   readonly token?: string | undefined
-  /** Read again every minute: service account tokens are replaced while a process runs. */
+  /** Read again every minute and after a 401: service account tokens are replaced while a process runs. */
   readonly tokenFile?: string | undefined
   readonly basicAuth?: { readonly username: string; readonly password: string } | undefined
   readonly skipTlsVerify?: boolean
   readonly tlsServerName?: string | undefined
   /** Namespace of the context. */
   readonly namespace: string
+  /** Every file that this was read from: when one changes, it is to be read again. */
+  readonly files?: readonly string[]
 }
 
 interface KubeConfigFile {
@@ -83,7 +85,13 @@ export async function parseKubeConfig(text: string, path: string, contextName?: 
     skipTlsVerify: cluster['insecure-skip-tls-verify'] === true,
     tlsServerName: cluster['tls-server-name'],
     namespace: context.namespace ?? 'default',
+    files: [path, ...namedFiles(cluster, user).map((name) => absolute(name, folder))],
   }
+}
+
+function namedFiles(cluster: ClusterEntry, user: UserEntry): string[] {
+  const names = [cluster['certificate-authority'], user['client-certificate'], user['client-key'], user.tokenFile]
+  return names.filter((name) => name !== undefined)
 }
 
 /** The service account that Kubernetes mounts into every pod, or undefined outside of a cluster. */

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { Agent, type Dispatcher, request as undiciRequest } from 'undici'
+import { type Agent, type Dispatcher, request as undiciRequest } from 'undici'
 import { describeError, errorCode } from '../base/errors.ts'
 import { retry } from '../base/retry.ts'
 import { isTransient, KubeError, type KubeStatus, statusError } from './errors.ts'
 import type { KubeConfig } from './kubeconfig.ts'
+import { createRenewableLink, type Link } from './link.ts'
 
 export interface TransportOptions {
   /** Deadline of one request that is not a stream. @default 30000 */
@@ -15,6 +15,11 @@ export interface TransportOptions {
   attempts?: number
   /** @default twinlane */
   userAgent?: string
+  /**
+   * Reads the configuration again, when one of its files changes and after a 401. New credentials then serve every
+   * request, and streams end so that their owners come back with the new ones. @default what was given stays
+   */
+  reload?: () => Promise<KubeConfig>
 }
 
 export interface TransportRequest {
@@ -43,51 +48,25 @@ export interface Transport {
 }
 
 export function createTransport(config: KubeConfig, options: TransportOptions = {}): Transport {
-  const requests = createAgent(config, options, requestConnections)
-  const streams = createAgent(config, options, streamConnections)
-  const credentials = createCredentials(config)
-
-  const send = async (
-    dispatcher: Agent,
-    request: TransportRequest,
-    signal: AbortSignal | undefined,
-  ): Promise<Dispatcher.ResponseData> => {
-    const hasBody = request.body !== undefined
-    try {
-      return await undiciRequest(`${config.server}${request.path}`, {
-        dispatcher,
-        method: request.method as Dispatcher.HttpMethod,
-        headers: {
-          accept: 'application/json',
-          'user-agent': options.userAgent ?? 'twinlane',
-          ...(hasBody ? { 'content-type': 'application/json' } : {}),
-          ...(await credentials()),
-          ...request.headers,
-        },
-        // undici would close the connection after a DELETE with a body, and the next request pay for a handshake.
-        reset: false,
-        ...(hasBody ? { body: JSON.stringify(request.body) } : {}),
-        ...(signal === undefined ? {} : { signal }),
-        ...(request.idleTimeoutMs === undefined ? {} : { bodyTimeout: request.idleTimeoutMs }),
-      })
-    } catch (error) {
-      throw unreachable(config, request, error)
-    }
-  }
+  const links = createRenewableLink(config, options)
 
   const once = async (request: TransportRequest): Promise<unknown> => {
     const timeoutMs = request.timeoutMs ?? options.requestTimeoutMs ?? 30_000
     const deadline = AbortSignal.timeout(timeoutMs)
     const signal = request.signal === undefined ? deadline : AbortSignal.any([request.signal, deadline])
-    const response = await send(requests, request, signal)
-    const text = await readText(config, request, response)
-    if (response.statusCode >= 400) throw failure(request, response.statusCode, text)
-    return parseJson(request, text)
+    return await links.use(async (link) => {
+      const response = await send(link, link.requests, request, { ...options, signal })
+      const text = await readText(link.config, request, response)
+      if (response.statusCode >= 400) throw failure(request, response.statusCode, text)
+      return parseJson(request, text)
+    })
   }
 
   return {
-    config,
-    credentials,
+    get config() {
+      return links.current.config
+    },
+    credentials: () => links.current.credentials(),
     json: (request) =>
       retry(() => once(request), {
         attempts: request.method === 'GET' ? (options.attempts ?? 4) : 1,
@@ -95,52 +74,42 @@ export function createTransport(config: KubeConfig, options: TransportOptions = 
         retryable: (error) => isTransient(error) && request.signal?.aborted !== true,
         signal: request.signal,
       }),
-    async stream(request) {
-      const response = await send(streams, request, request.signal)
-      if (response.statusCode < 400) return response.body
-      throw failure(request, response.statusCode, await readText(config, request, response))
-    },
-    close: async () => void (await Promise.all([requests.destroy(), streams.destroy()])),
+    stream: (request) =>
+      links.use(async (link) => {
+        const response = await send(link, link.streams, request, { ...options, signal: request.signal })
+        if (response.statusCode < 400) return response.body
+        throw failure(request, response.statusCode, await readText(link.config, request, response))
+      }),
+    close: () => links.close(),
   }
 }
 
-/**
- * Requests queue for these connections: a TLS handshake costs both sides more than a few requests, so a burst that
- * opened a connection for each would take several times as long.
- */
-const requestConnections = 6
-
-/** A watch holds a connection for as long as it lasts. */
-const streamConnections = 128
-
-function createAgent(config: KubeConfig, options: TransportOptions, connections: number): Agent {
-  return new Agent({
-    headersTimeout: options.requestTimeoutMs ?? 30_000,
-    bodyTimeout: options.streamIdleTimeoutMs ?? 120_000,
-    keepAliveTimeout: 60_000,
-    connections,
-    connect: {
-      timeout: 10_000,
-      rejectUnauthorized: config.skipTlsVerify !== true,
-      ...(config.ca === undefined ? {} : { ca: config.ca }),
-      ...(config.clientCert === undefined ? {} : { cert: config.clientCert }),
-      ...(config.clientKey === undefined ? {} : { key: config.clientKey }),
-      ...(config.tlsServerName === undefined ? {} : { servername: config.tlsServerName }),
-    },
-  })
-}
-
-function createCredentials(config: KubeConfig): () => Promise<Record<string, string>> {
-  let cached = { token: config.token, readAt: Number.NEGATIVE_INFINITY }
-  return async () => {
-    if (config.basicAuth !== undefined) {
-      const { username, password } = config.basicAuth
-      return { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` }
-    }
-    if (config.tokenFile !== undefined && Date.now() - cached.readAt > 60_000) {
-      cached = { token: (await readFile(config.tokenFile, 'utf8')).trim(), readAt: Date.now() }
-    }
-    return cached.token === undefined ? {} : { authorization: `Bearer ${cached.token}` }
+async function send(
+  { config, credentials }: Link,
+  dispatcher: Agent,
+  request: TransportRequest,
+  { signal, userAgent = 'twinlane' }: TransportOptions & { signal: AbortSignal | undefined },
+): Promise<Dispatcher.ResponseData> {
+  const hasBody = request.body !== undefined
+  try {
+    return await undiciRequest(`${config.server}${request.path}`, {
+      dispatcher,
+      method: request.method as Dispatcher.HttpMethod,
+      headers: {
+        accept: 'application/json',
+        'user-agent': userAgent,
+        ...(hasBody ? { 'content-type': 'application/json' } : {}),
+        ...(await credentials()),
+        ...request.headers,
+      },
+      // undici would close the connection after a DELETE with a body, and the next request pay for a handshake.
+      reset: false,
+      ...(hasBody ? { body: JSON.stringify(request.body) } : {}),
+      ...(signal === undefined ? {} : { signal }),
+      ...(request.idleTimeoutMs === undefined ? {} : { bodyTimeout: request.idleTimeoutMs }),
+    })
+  } catch (error) {
+    throw unreachable(config, request, error)
   }
 }
 
