@@ -17,7 +17,9 @@ import type { CniContext } from './cni-server/context.ts'
 import { createCniHandle } from './cni-server/handle.ts'
 import { type AgentConfig, type AgentSettings, defaultAgentSettings } from './config.ts'
 import { type DeviceFolders, Devices } from './devices/devices.ts'
+import { type HealthServer, type HealthSources, serveHealth } from './health.ts'
 import { installCni } from './install-cni.ts'
+import { createAgentMetrics } from './metrics.ts'
 import { NetConfWatch } from './net-conf-watch.ts'
 import { createNetworks } from './networks.ts'
 import { restoreRecords } from './restore.ts'
@@ -93,17 +95,26 @@ export function createAgent(options: AgentOptions): Lifecycle {
     },
   })
   let server: CniServer | undefined
+  let health: HealthServer | undefined
+  const caches = { pods: ownPods, nodes: allNodes, definitions }
+  const metrics = createAgentMetrics({ load: () => server?.load, informers: caches, netConf })
+  const problems = (): string[] => [
+    ...Object.entries(caches).flatMap(([name, { hasSynced }]) => (hasSynced ? [] : [`${name}: not read yet`])),
+    ...networks.all.flatMap(({ driver, nodeSide }) => nodeSide.status().problems.map((it) => `${driver.name}: ${it}`)),
+    ...netConf.problems.map((problem) => `${settings.netConf.fileName}: ${problem}`),
+  ]
   const life = new AbortController()
 
   const startParts = async (): Promise<void> => {
     const { signal } = life
+    health = await startHealth(settings.httpAddress, { problems, metrics: metrics.render }, log)
     await store.open()
     await Promise.all([ownPods, allNodes, definitions].map((informer) => informer.start(signal)))
     await networks.start(signal)
     await restoreRecords(context, signal)
     server = await serveCni({
       socketPath: paths.cniSocket,
-      handle: createCniHandle(context),
+      handle: createCniHandle(context, metrics.observe),
       concurrency: settings.maxConcurrent,
       queueLimit: settings.maxWaiting,
       log,
@@ -126,11 +137,23 @@ export function createAgent(options: AgentOptions): Lifecycle {
         () => netConf.stop(),
         () => server?.close(),
         () => life.abort(),
+        () => health?.close(),
         () => statusWriter.stop(),
         () => networks.stop(),
         () => events.flush(),
       ])
     },
+  }
+}
+
+/** Health and metrics are worth less than the pods: the agent goes on without them. */
+async function startHealth(address: string, sources: HealthSources, log: Log): Promise<HealthServer | undefined> {
+  if (address === 'off') return undefined
+  try {
+    return await serveHealth(address, sources)
+  } catch (error) {
+    log.error({ error, fix: 'Set agent.httpAddress to a free address.' }, `no health and metrics on ${address}`)
+    return undefined
   }
 }
 

@@ -40,7 +40,10 @@ const agentSchema = z.strictObject({
     .prefault({}),
   maxConcurrent: z.int().min(1).max(1000).default(16),
   maxWaiting: z.int().min(0).max(10_000).default(512),
-  httpAddress: z.string().min(1).default('127.0.0.1:9091'),
+  httpAddress: z
+    .string()
+    .regex(/^(off|\/.+|.+:\d{1,5})$/, 'must be address:port, the path of a unix socket or off')
+    .default('127.0.0.1:9091'),
 })
 
 /** What holds when the file says nothing. */
@@ -52,6 +55,8 @@ const schema = z.strictObject({
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   networks: z.record(z.string(), z.unknown()).default({}),
   agent: agentSchema.prefault({}),
+  // The controller's; the file may be the same.
+  admission: z.unknown().optional(),
 })
 
 /** Throws ConfigError naming the file, or the field in it. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAgent } from '../../src/agent/agent.ts'
+import { defaultAgentSettings } from '../../src/agent/config.ts'
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
 import { createLog, type LogLevel } from '../../src/base/log.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
@@ -63,7 +64,11 @@ export function createTestAgent(options: {
   const { folder, kube, kernel, shim } = options
   const at = (name: string): string => join(folder, name)
   return createAgent({
-    config: { nodeName: 'node', networks: options.networks ?? {} },
+    config: {
+      nodeName: 'node',
+      networks: options.networks ?? {},
+      agent: { ...defaultAgentSettings, httpAddress: at('run/http.sock') },
+    },
     kube,
     kernel,
     log: createLog({ name: 'agent', level: options.logLevel ?? 'silent' }),

@@ -30,7 +30,10 @@ const timeoutMs: Record<CniCommand, number> = {
 }
 
 /** Answers CNI requests. Those of one container run one after the other (CNI spec section 2). */
-export function createCniHandle(context: CniContext): (request: CniRequest, signal: AbortSignal) => Promise<unknown> {
+export function createCniHandle(
+  context: CniContext,
+  observe: (verb: CniCommand, seconds: number, error?: unknown) => void = () => {},
+): (request: CniRequest, signal: AbortSignal) => Promise<unknown> {
   const containers = new KeyedLock()
   return async (request, signal) => {
     const startedAt = performance.now()
@@ -40,10 +43,13 @@ export function createCniHandle(context: CniContext): (request: CniRequest, sign
       const answer = await context.calm.busyWith(() =>
         containers.run(request.containerId, () => verbs[request.command](request, context, limit)),
       )
-      const durationMs = Math.round((performance.now() - startedAt) * 100) / 100
+      const elapsedMs = performance.now() - startedAt
+      observe(request.command, elapsedMs / 1000)
+      const durationMs = Math.round(elapsedMs * 100) / 100
       context.log.info({ ...facts, durationMs }, 'CNI request done')
       return answer
     } catch (error) {
+      observe(request.command, (performance.now() - startedAt) / 1000, error)
       context.log.error({ ...facts, error }, 'CNI request failed')
       throw error
     }

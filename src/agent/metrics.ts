@@ -1,0 +1,107 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { CniError, cniErrorCode } from '../cni/errors.ts'
+import type { CniCommand } from '../cni/request.ts'
+import type { CniLoad } from '../cni/socket.ts'
+
+/** What is asked at the time of a scrape; nothing is counted for it in between. */
+export interface MetricSources {
+  readonly load: () => CniLoad | undefined
+  readonly informers: Readonly<Record<string, { readonly hasSynced: boolean }>>
+  readonly netConf: { readonly problems: readonly string[]; readonly overwrites: number }
+}
+
+/** The agent's numbers in the format of Prometheus; each is described in docs/reference/metrics.md. */
+export interface AgentMetrics {
+  /** Counts one CNI request; `error` is what it failed with. */
+  observe(verb: CniCommand, seconds: number, error?: unknown): void
+  /** The text of a scrape. */
+  render(): Promise<string>
+}
+
+/** From a fast ADD of two networks to the deadline of a delegate. */
+const buckets = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
+
+export function createAgentMetrics(sources: MetricSources): AgentMetrics {
+  const registry = new Registry()
+  const registers = [registry]
+  const requests = new Counter({
+    name: 'twinlane_cni_requests_total',
+    help: 'CNI requests by verb and CNI error code, 0 for success.',
+    labelNames: ['verb', 'code'] as const,
+    registers,
+  })
+  const durations = new Histogram({
+    name: 'twinlane_cni_request_duration_seconds',
+    help: 'Time from the turn of a CNI request to its answer.',
+    labelNames: ['verb'] as const,
+    buckets,
+    registers,
+  })
+  addLoad(sources, registers)
+  addState(sources, registers)
+  addProcess(registers)
+  return {
+    observe(verb, seconds, error) {
+      requests.inc({ verb, code: codeOf(error) })
+      durations.observe({ verb }, seconds)
+    },
+    render: () => registry.metrics(),
+  }
+}
+
+function codeOf(error: unknown): number {
+  if (error === undefined) return 0
+  return error instanceof CniError ? error.code : cniErrorCode.internal
+}
+
+function addLoad({ load }: MetricSources, registers: Registry[]): void {
+  for (const kind of ['inFlight', 'waiting'] as const) {
+    new Gauge({
+      name: kind === 'waiting' ? 'twinlane_cni_requests_waiting' : 'twinlane_cni_requests_in_flight',
+      help: kind === 'waiting' ? 'CNI requests that wait for their turn.' : 'CNI requests in work.',
+      labelNames: ['lane'] as const,
+      registers,
+      collect() {
+        for (const lane of ['setup', 'teardown'] as const) this.set({ lane }, load()?.[kind][lane] ?? 0)
+      },
+    })
+  }
+}
+
+function addState({ informers, netConf }: MetricSources, registers: Registry[]): void {
+  new Gauge({
+    name: 'twinlane_informer_synced',
+    help: '1 when the cache of a resource has been filled.',
+    labelNames: ['resource'] as const,
+    registers,
+    collect() {
+      for (const [resource, { hasSynced }] of Object.entries(informers)) this.set({ resource }, Number(hasSynced))
+    },
+  })
+  gauge(
+    'twinlane_net_conf_problems',
+    'Reasons why a runtime would not call us.',
+    registers,
+    () => netConf.problems.length,
+  )
+  gauge('twinlane_net_conf_overwrites', 'Changes of our file in net.d by others.', registers, () => netConf.overwrites)
+}
+
+function addProcess(registers: Registry[]): void {
+  gauge('process_resident_memory_bytes', 'Resident memory.', registers, () => process.memoryUsage.rss())
+  gauge('process_cpu_seconds_total', 'CPU time, user and system.', registers, () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1e6
+  })
+}
+
+function gauge(name: string, help: string, registers: Registry[], read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      this.set(read())
+    },
+  })
+}
