@@ -100,12 +100,6 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/preview/index.ts')).registerPreview,
   },
   {
-    name: 'preview',
-    group: podGroup,
-    summary: "a pod's network before there is one",
-    load: async () => (await import('./commands/preview/index.ts')).registerPreview,
-  },
-  {
     name: 'ipam',
     group: objects,
     summary: 'addresses of the routed network: show, check, release, configure',
