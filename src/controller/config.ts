@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { parse } from 'yaml'
 import * as z from 'zod'
 import { ConfigError, describeError } from '../base/errors.ts'
+import { parseSchema } from '../base/parse-schema.ts'
+import { type AdmissionConfig, admissionSchema } from './admission/admission-server.ts'
 
 /** The configuration file of the controller (shape: networks/process-config.ts), with defaults filled in. */
 export interface ControllerConfig {
@@ -9,9 +11,9 @@ export interface ControllerConfig {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Raw settings by driver name, for the driver's parseSettings. */
   readonly networks: Readonly<Record<string, unknown>>
+  /** The validating webhook; undefined: none. */
+  readonly admission?: AdmissionConfig | undefined
 }
-
-import { parseSchema } from '../base/parse-schema.ts'
 
 const schema = z.strictObject({
   // The agent's; the file is the same.
@@ -20,6 +22,7 @@ const schema = z.strictObject({
   kubeconfig: z.string().min(1),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   networks: z.record(z.string(), z.unknown()).default({}),
+  admission: admissionSchema.optional(),
 })
 
 /** Throws ConfigError naming the file, and the field in it. */

@@ -5,12 +5,14 @@ import type { KubeClient } from '../kube/api.ts'
 import { createEventRecorder } from '../kube/events.ts'
 import { createInformer } from '../kube/informer.ts'
 import { nodes, pods } from '../kube/resources/core.ts'
+import { networkAttachmentDefinitions } from '../kube/resources/net-attach-def.ts'
 import type { ClusterDeps, NetworkDriver } from '../networks/driver.ts'
 import { drivers as allDrivers } from '../networks/registry.ts'
+import { createAdmissionServer } from './admission/admission-server.ts'
 import type { ControllerConfig } from './config.ts'
 
 export interface ControllerOptions {
-  readonly config: Pick<ControllerConfig, 'networks'>
+  readonly config: Pick<ControllerConfig, 'networks' | 'admission'>
   readonly kube: KubeClient
   readonly log: Log
   /** This host's name, for events. */
@@ -26,13 +28,16 @@ export function createController(options: ControllerOptions): Lifecycle {
   const allPods = createInformer(kube, pods, { log })
   const allNodes = createInformer(kube, nodes, { log })
   const deps = { kube, log, events, pods: allPods, nodes: allNodes }
-  const sides = (options.drivers ?? allDrivers).flatMap((driver) => clusterSideOf(driver, config, deps))
+  const sides = [
+    ...(options.drivers ?? allDrivers).flatMap((driver) => clusterSideOf(driver, config, deps)),
+    ...admissionOf(config, deps),
+  ]
 
   return {
     async start(signal) {
       await Promise.all([allPods.start(signal), allNodes.start(signal)])
       await Promise.all(sides.map((side) => side.start(signal)))
-      log.info({ networks: sides.length }, 'controller is ready')
+      log.info({ parts: sides.length }, 'controller is ready')
     },
     async stop() {
       await runAll('stopping the controller', [...sides.map((side) => () => side.stop()), () => events.flush()])
@@ -44,4 +49,10 @@ function clusterSideOf(driver: NetworkDriver, config: ControllerOptions['config'
   const settings = driver.parseSettings(config.networks[driver.name])
   const side = driver.clusterSide?.(settings, { ...deps, log: deps.log.child({ network: driver.name }) })
   return side === undefined ? [] : [side]
+}
+
+function admissionOf({ admission }: ControllerOptions['config'], { kube, log }: ClusterDeps): Lifecycle[] {
+  if (admission === undefined) return []
+  const definitions = createInformer(kube, networkAttachmentDefinitions, { log })
+  return [createAdmissionServer(admission, { definitions, kube, log: log.child({ part: 'admission' }) })]
 }

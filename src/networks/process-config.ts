@@ -21,6 +21,21 @@ export interface ProcessConfig {
     ovn: OvnSettingsFile
   }
   agent?: AgentSettingsFile
+  /** The validating webhook of the controller; absent: none. */
+  admission?: AdmissionSettingsFile
+}
+
+/** What concerns the controller's webhook alone. */
+export interface AdmissionSettingsFile {
+  /** @default 0.0.0.0 */
+  host?: string
+  /** @default 9443 */
+  port?: number
+  /** PEM files; read again when they change. */
+  certFile: string
+  keyFile: string
+  /** Pods may use definitions of their own namespace and of these only. @default no isolation */
+  globalNamespaces?: string[]
 }
 
 /** What concerns the agent alone. */
