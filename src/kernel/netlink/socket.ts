@@ -34,6 +34,9 @@ const ANSWER_TIMEOUT_S = 10
 const DUMP_ATTEMPTS = 20
 const WATCH_BUFFER_BYTES = 4 * 1024 * 1024
 
+/** One for all sockets of the thread: nothing stays in it between two calls, which are synchronous. */
+const receiveBuffer = Buffer.allocUnsafe(RECEIVE_BYTES)
+
 /** A request: message type, flags besides REQUEST and ACK, and body. */
 export interface NetlinkRequest {
   readonly type: number
@@ -47,7 +50,6 @@ export interface NetlinkRequest {
  */
 export class NetlinkSocket {
   readonly #fd: number
-  readonly #buffer = Buffer.allocUnsafe(RECEIVE_BYTES)
   #sequence = 0
 
   constructor() {
@@ -108,7 +110,7 @@ export class NetlinkSocket {
   }
 
   #receive(what: string): Buffer {
-    return Buffer.from(receive(what, { fd: this.#fd, buffer: this.#buffer, flags: 0 }))
+    return Buffer.from(receive(what, { fd: this.#fd, buffer: receiveBuffer, flags: 0 }))
   }
 }
 
