@@ -40,6 +40,12 @@ test('of two that are alike the one without a name stays when the named one goes
   expect(planHotPlug(before, [select('a')]).keep.map(({ ifName }) => ifName)).toEqual(['eth0', 'net2'])
 })
 
+test('one without a name never takes the place of its named twin', () => {
+  const before = apply([eth0], [select('a', { interface: 'eth1' })])
+  const plan = planHotPlug(before, [select('a'), select('a', { interface: 'eth1' })])
+  expect(plan).toMatchObject({ keep: before, detach: [], attach: [{ ifName: 'net1' }] })
+})
+
 test('the interface of the default network cannot be asked for', () => {
   expect(() => planHotPlug([eth0], [select('a', { interface: 'eth0' })])).toThrow(NetworkSelectionError)
 })
