@@ -40,6 +40,14 @@ describe('a request', () => {
     expect(error.message).toBe('ADD without CNI_NETNS, CNI_IFNAME, CNI_PATH')
   })
 
+  test('names every missing and every invalid variable in one error of code 4', () => {
+    const error = failureOf({ CNI_NETNS: '', CNI_CONTAINERID: '../x', CNI_IFNAME: 'a/b' })
+    expect(error.code).toBe(4)
+    expect(error.message).toBe(
+      'ADD without CNI_NETNS; CNI_CONTAINERID "../x" is not a container ID; CNI_IFNAME "a/b" is not an interface name',
+    )
+  })
+
   test('DEL needs no netns, GC and STATUS need only the path', () => {
     const read = (changes: Record<string, string>) =>
       parseRequest({ pluginName: 'x', env: { ...env, ...changes }, stdin: stdin.replace('1.0.0', '1.1.0') })

@@ -29,17 +29,14 @@ const commands: Record<CniCommand, { needs: readonly Variable[]; since: string }
 export function parseRequest(raw: RawRequest): CniRequest {
   const { env } = raw
   const command = readCommand(env)
-  checkPresent(command, env)
-  const containerId = env.CNI_CONTAINERID ?? ''
-  const ifName = env.CNI_IFNAME ?? ''
-  if (commands[command].needs.includes('CNI_CONTAINERID')) checkAttachmentKey(containerId, ifName)
+  checkVariables(command, env)
   const config = parsePluginConfig(raw.stdin)
   checkVersionHas(command, config.cniVersion)
   return {
     command,
-    containerId,
+    containerId: env.CNI_CONTAINERID ?? '',
     netns: env.CNI_NETNS === '' ? undefined : env.CNI_NETNS,
-    ifName,
+    ifName: env.CNI_IFNAME ?? '',
     args: parseArgs(env.CNI_ARGS ?? ''),
     path: (env.CNI_PATH ?? '').split(':').filter((folder) => folder !== ''),
     pluginName: raw.pluginName,
@@ -60,24 +57,36 @@ function readCommand(env: Readonly<Record<string, string>>): CniCommand {
   throw invalid(`CNI_COMMAND "${command}" is unknown`, `Use one of ${Object.keys(commands).join(', ')}.`)
 }
 
-function checkPresent(command: CniCommand, env: Readonly<Record<string, string>>): void {
-  const missing = commands[command].needs.filter((name) => (env[name] ?? '') === '')
-  if (missing.length > 0) throw invalid(`${command} without ${missing.join(', ')}`, 'Set them in the environment.')
+/** All that is wrong in one error, so that nobody mends variables one at a time (CNI spec section 2). */
+function checkVariables(command: CniCommand, env: Readonly<Record<string, string>>): void {
+  const { needs } = commands[command]
+  const missing = needs.filter((name) => (env[name] ?? '') === '')
+  const { CNI_CONTAINERID: containerId = '', CNI_IFNAME: ifName = '' } = env
+  const wrong: Wrong[] = [
+    ...(missing.length > 0 ? [{ what: `${command} without ${missing.join(', ')}`, fix: 'Set them.' }] : []),
+    ...(needs.includes('CNI_CONTAINERID') && containerId !== '' ? findWrongContainerId(containerId) : []),
+    ...(needs.includes('CNI_IFNAME') && ifName !== '' ? findWrongIfName(ifName) : []),
+  ]
+  if (wrong.length === 0) return
+  throw invalid(wrong.map(({ what }) => what).join('; '), wrong.map(({ fix }) => fix).join(' '))
 }
 
-function checkAttachmentKey(containerId: string, ifName: string): void {
-  if (!isValidName(containerId)) {
-    throw invalid(
-      `CNI_CONTAINERID ${JSON.stringify(containerId)} is not a container ID`,
-      'Use letters, digits, "_", "." and "-".',
-    )
-  }
-  if (Buffer.byteLength(ifName) > 15 || ifName === '.' || ifName === '..' || /[/:\s]/.test(ifName)) {
-    throw invalid(
-      `CNI_IFNAME ${JSON.stringify(ifName)} is not an interface name`,
-      'Use at most 15 characters, without "/", ":" and white space.',
-    )
-  }
+interface Wrong {
+  readonly what: string
+  readonly fix: string
+}
+
+function findWrongContainerId(containerId: string): Wrong[] {
+  if (isValidName(containerId)) return []
+  const what = `CNI_CONTAINERID ${JSON.stringify(containerId)} is not a container ID`
+  return [{ what, fix: 'A container ID has letters, digits, "_", "." and "-".' }]
+}
+
+function findWrongIfName(ifName: string): Wrong[] {
+  const isWrong = Buffer.byteLength(ifName) > 15 || ifName === '.' || ifName === '..' || /[/:\s]/.test(ifName)
+  if (!isWrong) return []
+  const what = `CNI_IFNAME ${JSON.stringify(ifName)} is not an interface name`
+  return [{ what, fix: 'An interface name has at most 15 characters, without "/", ":" and white space.' }]
 }
 
 function checkVersionHas(command: CniCommand, version: string): void {
