@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bgpConfigurations, bgpFilters, bgpPeers, ipamBlocks } from '../../src/networks/routed/resources.ts'
+import { type Peer, startFrr, startGoBgp } from './support/peers.ts'
+import { createRoutedCluster, eventually, type RoutedCluster, type RoutedNode } from './support/routed-cluster.ts'
+
+/** Routers that nobody here wrote, and what they see of us. */
+describe('BGP with routers of others', () => {
+  let cluster: RoutedCluster
+  let work01: RoutedNode
+  let work02: RoutedNode
+  let frr: Peer
+  let gobgp: Peer
+
+  beforeAll(async () => {
+    cluster = await createRoutedCluster({ work01: '192.168.100.101', work02: '192.168.100.102' })
+    ;[work01, work02] = cluster.nodes as [RoutedNode, RoutedNode]
+    for (const node of cluster.nodes) await cluster.attach(node, await cluster.createPod(`on-${node.name}`))
+    frr = await startFrr({
+      name: 'tor',
+      address: '192.168.100.1',
+      asNumber: 65000,
+      lines: [
+        'neighbor nodes peer-group',
+        'neighbor nodes remote-as 64512',
+        'neighbor nodes bfd',
+        // Our sessions are multihop, and so is their BFD; this lets FRR take its packets with any TTL.
+        'neighbor nodes ebgp-multihop 255',
+        ...['101', '102'].map((last) => `neighbor 192.168.100.${last} peer-group nodes`),
+        'address-family ipv4 unicast',
+        ' network 203.0.113.0/24',
+        'exit-address-family',
+        'no bgp network import-check',
+      ],
+    })
+    gobgp = await startGoBgp({
+      name: 'reflector',
+      address: '192.168.100.2',
+      asNumber: 64512,
+      text: ['101', '102']
+        .map((last) =>
+          [
+            '[[neighbors]]',
+            '  [neighbors.config]',
+            `    neighbor-address = "192.168.100.${last}"`,
+            '    peer-as = 64512',
+            '    auth-password = "secret"',
+            '  [neighbors.route-reflector.config]',
+            '    route-reflector-client = true',
+            '    route-reflector-cluster-id = "192.168.100.2"',
+            '  [[neighbors.afi-safis]]',
+            '    [neighbors.afi-safis.config]',
+            '      afi-safi-name = "ipv4-unicast"',
+            '',
+          ].join('\n'),
+        )
+        .join('\n'),
+    })
+  }, 60_000)
+  afterAll(async () => {
+    await frr?.stop()
+    await gobgp?.stop()
+    await cluster?.stop()
+  })
+
+  async function blockOf(node: RoutedNode): Promise<string> {
+    const { items } = await cluster.kube.list(ipamBlocks)
+    return items.find(({ spec }) => spec.affinity === `host:${node.name}`)?.spec.cidr ?? ''
+  }
+
+  async function learned(node: RoutedNode): Promise<Record<string, string>> {
+    const routes = await node.kernel.routes(undefined, { family: 4, protocol: 12 })
+    return Object.fromEntries(routes.flatMap((route) => (route.gateway ? [[route.destination, route.gateway]] : [])))
+  }
+
+  type FrrRoutes = {
+    routes: Record<string, { nexthops: { ip: string }[]; path: string; community?: { string: string } }[]>
+  }
+
+  describe('FRR as the top-of-rack router of every node', () => {
+    it('gets the block of each node from that node, and nothing else', async () => {
+      await cluster.kube.create(bgpPeers, {
+        metadata: { name: 'tor' },
+        spec: { peerIP: frr.address, asNumber: 65000, failureDetectionMode: 'BFDIfDirectlyConnected' },
+      })
+      const [one, two] = [await blockOf(work01), await blockOf(work02)]
+      await eventually('both blocks at the router', async () => {
+        const { routes } = (await frr.ask('show bgp ipv4 unicast json')) as FrrRoutes
+        const hops = (cidr: string): string[] => (routes[cidr] ?? []).map(({ nexthops }) => nexthops[0]?.ip ?? '')
+        expect(Object.keys(routes).sort()).toEqual([one, two, '203.0.113.0/24'].sort())
+        expect(hops(one)).toContain(work01.address)
+        expect(hops(two)).toContain(work02.address)
+      })
+    })
+
+    it('brings its own networks into the kernels', async () => {
+      await eventually('the route', async () =>
+        expect(await learned(work01)).toHaveProperty(['203.0.113.0/24'], frr.address),
+      )
+    })
+
+    it('sees the communities of prefixAdvertisements', async () => {
+      await cluster.kube.create(bgpConfigurations, {
+        metadata: { name: 'default' },
+        spec: {
+          communities: [{ name: 'pods', value: '64512:7' }],
+          prefixAdvertisements: [{ cidr: '10.244.0.0/16', communities: ['pods'] }],
+        },
+      })
+      const one = await blockOf(work01)
+      await eventually('the community', async () => {
+        const found = (await frr.ask(`show bgp ipv4 unicast ${one} json`)) as {
+          paths: { community?: { string: string } }[]
+        }
+        expect(found.paths.map(({ community }) => community?.string)).toContain('64512:7')
+      })
+    })
+
+    it('takes and gets only what a BGPFilter lets through', async () => {
+      const one = await blockOf(work01)
+      await cluster.kube.create(bgpFilters, {
+        metadata: { name: 'tor' },
+        spec: {
+          importV4: [{ cidr: '203.0.113.0/24', matchOperator: 'In', action: 'Reject' }],
+          exportV4: [{ cidr: one, matchOperator: 'Equal', action: 'Reject' }],
+        },
+      })
+      const peer = await cluster.kube.get(bgpPeers, 'tor')
+      await cluster.kube.update(bgpPeers, { ...peer, spec: { ...peer.spec, filters: ['tor'] } })
+      await eventually('the filter to work', async () => {
+        const { routes } = (await frr.ask('show bgp ipv4 unicast json')) as FrrRoutes
+        expect(Object.keys(routes)).not.toContain(one)
+        expect(await learned(work01)).not.toHaveProperty(['203.0.113.0/24'])
+      })
+      await cluster.kube.update(bgpPeers, { ...(await cluster.kube.get(bgpPeers, 'tor')), spec: peer.spec })
+      await eventually('the route to be back', async () =>
+        expect(await learned(work01)).toHaveProperty(['203.0.113.0/24'], frr.address),
+      )
+    })
+
+    it('is found dead by BFD, long before the hold time', async () => {
+      const up = async (): Promise<unknown> =>
+        ((await frr.ask('show bfd peers json')) as { status: string }[]).map(({ status }) => status)
+      await eventually('BFD', async () => expect(await up()).toEqual(['up', 'up']))
+      await frr.kill()
+      await eventually('the route to be gone', async () =>
+        expect(await learned(work01)).not.toHaveProperty(['203.0.113.0/24']),
+      )
+    })
+  })
+
+  describe('GoBGP as the route reflector of a cluster without a mesh', () => {
+    it('reflects each block with the owner as next hop, over sessions with a password', async () => {
+      const { secrets } = await import('../../src/kube/resources/core.ts')
+      await cluster.kube.create(secrets, {
+        metadata: { name: 'bgp', namespace: 'kube-system' },
+        data: { reflector: Buffer.from('secret').toString('base64') },
+      })
+      await cluster.kube.delete(bgpPeers, 'tor')
+      await cluster.kube.create(bgpPeers, {
+        metadata: { name: 'reflector' },
+        spec: {
+          peerIP: gobgp.address,
+          asNumber: 64512,
+          password: { secretKeyRef: { name: 'bgp', key: 'reflector' } },
+        },
+      })
+      const configuration = await cluster.kube.get(bgpConfigurations, 'default')
+      await cluster.kube.update(bgpConfigurations, { ...configuration, spec: { nodeToNodeMeshEnabled: false } })
+      const [one, two] = [await blockOf(work01), await blockOf(work02)]
+      await eventually('the reflected routes', async () => {
+        const names = (await work01.protocols()).filter(({ protocol }) => protocol === 'BGP')
+        expect(names.map(({ name, info }) => `${name} ${info}`)).toEqual(['Global_192_168_100_2 Established'])
+        expect(await learned(work01)).toEqual({ [two]: work02.address })
+        expect(await learned(work02)).toEqual({ [one]: work01.address })
+      })
+    })
+  })
+})
