@@ -49,6 +49,8 @@ export function withKernelNics<T>(task: (node: KernelNicsNode) => Promise<T>): P
       })
     } finally {
       process.kill(kubelet, 'SIGCONT')
+      // nsenter stops with its child, and does not go on with it.
+      process.kill(await parentOf(kubelet), 'SIGCONT')
     }
   })
 }
@@ -91,6 +93,10 @@ async function runOnNode({ status }: BenchLab, job: Job): Promise<JobResult> {
   const command = [process.execPath, tsx, resolve(root, 'bench/cni-runner.ts'), JSON.stringify(job)]
   const { stdout } = await exec('nsenter', enterArguments(init, command), { timeoutMs: 300_000 })
   return JSON.parse(stdout) as JobResult
+}
+
+async function parentOf(pid: number): Promise<number> {
+  return Number((await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')[1])
 }
 
 const clockTicksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
