@@ -81,12 +81,9 @@ test('what has no errors is accepted by the agent, what it refuses has one', () 
 })
 
 test('examples of what the agent refuses have errors', () => {
-  expect(['none', 'broken', 'ovn@lo', '[{"name": "bridge", "ips": ["10.0.0.1"]}]'].map(isClean)).toEqual([
-    false,
-    false,
-    false,
-    false,
-  ])
+  expect(
+    ['none', 'broken', 'ovn@lo', 'ovn,ovn@net1', '[{"name": "bridge", "ips": ["10.0.0.1"]}]'].map(isClean),
+  ).toEqual([false, false, false, false, false])
   expect(['ovn', 'bridge@eth1', '[{"name": "bridge", "mac": "0a:00:00:00:00:01"}]'].map(isClean)).toEqual([
     true,
     true,
