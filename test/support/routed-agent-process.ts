@@ -16,6 +16,7 @@ const agent = createTestAgent({
   networks: { routed: { ipPoolCidr: '10.244.0.0/16', ipAutodetectionMethod: 'interface=ens2' } },
   logLevel: process.env.TWINLANE_TEST_LOG === undefined ? 'silent' : 'info',
 })
+process.once('SIGTERM', () => void agent.stop().finally(() => process.exit(0)))
 await agent.start(new AbortController().signal)
 process.stdout.write('ready\n')
 // The kernel's threads do not keep a process alive.

@@ -92,11 +92,12 @@ export class AgentNode {
     await this.spawnAgent().ready
   }
 
-  async killAgent(): Promise<void> {
+  /** SIGTERM is the ordinary stop. */
+  async killAgent(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const agent = this.#agent
     if (agent === undefined || agent.exitCode !== null || agent.signalCode !== null) return
     const ended = new Promise((resolve) => agent.once('exit', resolve))
-    agent.kill('SIGKILL')
+    agent.kill(signal)
     await ended
   }
 
