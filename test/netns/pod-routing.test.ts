@@ -1,0 +1,169 @@
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { exec } from '../../src/base/exec.ts'
+import { familyOf } from '../../src/base/ip.ts'
+import type { Lifecycle } from '../../src/base/lifecycle.ts'
+import { createLog } from '../../src/base/log.ts'
+import { waitFor } from '../../src/base/observable.ts'
+import { createKernel } from '../../src/kernel/linux.ts'
+import { createInformer } from '../../src/kube/informer.ts'
+import { pods } from '../../src/kube/resources/core.ts'
+import {
+  createTestAgent,
+  createTestKube,
+  makeTestFolder,
+  removeTestFolder,
+  testDefinition,
+  testPod,
+} from '../support/agent.ts'
+import { buildShim, runCni } from '../support/cni.ts'
+import { ip, ipJson, makeNetns, removeNetns } from '../support/netns.ts'
+
+const kernel = createKernel()
+let shimFolder: string
+let shim: string
+let folder: string
+let netns: string
+let agent: Lifecycle | undefined
+
+beforeAll(async () => {
+  shimFolder = await makeTestFolder()
+  shim = await buildShim(shimFolder)
+  await exec('ip', ['link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'uplink-peer'])
+  for (const name of ['uplink', 'uplink-peer']) await exec('ip', ['link', 'set', name, 'up'])
+})
+afterAll(async () => {
+  await exec('ip', ['link', 'delete', 'uplink'])
+  await kernel.close()
+  await removeTestFolder(shimFolder)
+})
+beforeEach(async () => {
+  folder = await makeTestFolder()
+  netns = await makeNetns()
+})
+afterEach(async () => {
+  await agent?.stop()
+  agent = undefined
+  await removeNetns(netns)
+  await removeTestFolder(folder)
+})
+
+const first = {
+  cniVersion: '1.0.0',
+  name: 'first',
+  type: 'ptp',
+  ipam: ipam(['10.1.0.2/24', '10.1.0.1'], ['fd01::2/64', 'fd01::1']),
+}
+const bridge = {
+  cniVersion: '1.0.0',
+  name: 'second',
+  type: 'bridge',
+  bridge: 'br-routing',
+  isGateway: true,
+  ipam: ipam(['10.2.0.2/24', '10.2.0.1'], ['fd02::2/64', 'fd02::1']),
+}
+const macvlan = { ...bridge, type: 'macvlan', master: 'uplink' }
+const overlapping = { ...macvlan, ipam: ipam(['10.1.0.9/24', '10.1.0.1'], ['fd01::9/64', 'fd01::1']) }
+
+function ipam(...addresses: [string, string][]) {
+  return {
+    type: 'static',
+    addresses: addresses.map(([address, gateway]) => ({ address, gateway })),
+    routes:
+      addresses[0]?.[0].startsWith('10.1.0.2') === true
+        ? [
+            { dst: '0.0.0.0/0', gw: '10.1.0.1' },
+            { dst: '::/0', gw: 'fd01::1' },
+          ]
+        : [],
+  }
+}
+
+describe.each([
+  { title: 'a bridge that is asked for IPv4', second: bridge, asked: ['10.2.0.1'] },
+  { title: 'a bridge that is asked for IPv6', second: bridge, asked: ['fd02::1'] },
+  { title: 'a bridge that is asked for both', second: bridge, asked: ['10.2.0.1', 'fd02::1'] },
+  { title: 'a macvlan that is asked for both', second: macvlan, asked: ['10.2.0.1', 'fd02::1'] },
+  { title: 'a macvlan that is asked for nothing', second: macvlan, asked: [] },
+  { title: 'a macvlan on the subnet of the first network', second: overlapping, asked: [] },
+])('$title beside a ptp', ({ second, asked }) => {
+  test('result, network-status and kernel name the same default routes, and CHECK agrees', async () => {
+    const { result, status } = await addPod(second, asked)
+    for (const family of [4, 6] as const) {
+      const isMoved = asked.some((gateway) => familyOf(gateway) === family)
+      const inKernel = (await ipJson(netns, `-${family}`, 'route', 'show', 'default')).map(({ dev, gateway }) => ({
+        dev,
+        gateway,
+      }))
+      expect(inKernel).toHaveLength(1)
+      expect(inKernel[0]?.dev).toBe(isMoved ? 'eth1' : 'eth0')
+      const told = status.flatMap((entry) =>
+        (entry.gateway ?? [])
+          .filter((gateway) => familyOf(gateway) === family)
+          .map((gateway) => ({ dev: entry.interface, gateway })),
+      )
+      expect(told).toEqual(inKernel)
+      const destination = family === 4 ? '0.0.0.0/0' : '::/0'
+      expect(result.routes.some(({ dst }) => dst === destination)).toBe(!isMoved)
+    }
+    expect((await call('CHECK', { prevResult: result })).json).toBeUndefined()
+  })
+
+  test('each address answers by its own interface, and the first one reaches its subnet by its gateway', async () => {
+    await addPod(second, asked)
+    const [four, six] = second.ipam.addresses.map(({ address }) => address.split('/')[0] ?? '')
+    expect(await ip(netns, 'route', 'get', '203.0.113.1', 'from', '10.1.0.2')).toContain('dev eth0')
+    expect(await ip(netns, 'route', 'get', '203.0.113.1', 'from', four ?? '')).toContain('dev eth1')
+    expect(await ip(netns, '-6', 'route', 'get', '2001:db8::1', 'from', 'fd01::2')).toContain('dev eth0')
+    expect(await ip(netns, '-6', 'route', 'get', '2001:db8::1', 'from', six ?? '')).toContain('dev eth1')
+    expect(await ip(netns, 'route', 'get', '10.1.0.77', 'from', '10.1.0.2')).toContain('via 10.1.0.1 dev eth0')
+  })
+})
+
+test('CHECK sees that a route of an extra table is gone', async () => {
+  const { result } = await addPod(bridge, ['10.2.0.1'])
+  await ip(netns, 'route', 'delete', 'default', 'table', '1000')
+  const { json } = await call('CHECK', { prevResult: result })
+  expect(JSON.stringify(json)).toContain('the route 0.0.0.0/0 via 10.1.0.1 dev eth0 of table 1000 is missing')
+})
+
+interface Status {
+  interface: string
+  gateway?: string[]
+}
+
+async function addPod(second: object, asked: readonly string[]) {
+  const networks = JSON.stringify([
+    { name: 'second', interface: 'eth1', ...(asked.length > 0 ? { 'default-route': asked } : {}) },
+  ])
+  const kube = createTestKube({ pods: [testPod('web', networks)], definitions: [testDefinition('second', second)] })
+  agent = createTestAgent({ folder, kube, kernel, shim })
+  await agent.start(new AbortController().signal)
+  const { code, json } = await call('ADD')
+  expect(json).not.toHaveProperty('msg')
+  expect(code).toBe(0)
+  const stop = new AbortController()
+  const informer = createInformer(kube, pods, { log: createLog({ name: 'test', level: 'silent' }) })
+  await informer.start(stop.signal)
+  const key = 'k8s.v1.cni.cncf.io/network-status'
+  const text = await waitFor(informer, () => informer.get('web', 'default')?.metadata.annotations?.[key], {
+    what: 'network-status',
+    timeoutMs: 10_000,
+    signal: stop.signal,
+  })
+  stop.abort()
+  return { result: json as { routes: { dst: string }[] }, status: JSON.parse(text) as Status[] }
+}
+
+function call(command: string, more: object = {}) {
+  const env = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: 'c1',
+    CNI_NETNS: netns,
+    CNI_IFNAME: 'eth0',
+    CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web',
+    TWINLANE_SOCKET: join(folder, 'run/cni.sock'),
+  }
+  const config = { cniVersion: '1.0.0', name: 'multus-cni-network', type: 'twinlane', delegates: [first], ...more }
+  return runCni(join(folder, 'bin/twinlane'), env, config)
+}
