@@ -8,13 +8,14 @@ import { AddressBook, keyOfPod, type PodIdentity } from './address-book.ts'
 import type { ClusterContext } from './context.ts'
 import { portAddress } from './pod-port-plan.ts'
 import { buildPodNetwork, macFor, type PodPlace } from './pod-rows.ts'
-import { selectPod } from './select-pods.ts'
+import { type PodAnswer, selectPod } from './select-pods.ts'
 
 /** A pod that shall have a port, and what its annotation shall say. */
 export interface Wanted {
   readonly pod: PodResource
   readonly place: PodPlace
-  readonly network: PodNetwork
+  /** Undefined: the annotation stays as it is. */
+  readonly network: PodNetwork | undefined
 }
 
 const networkKey = 'default'
@@ -60,14 +61,26 @@ export class PodPlaces {
 
   /** Undefined for a pod that is gone, asks for nothing, cannot get it, or whose node is not ready for it. */
   want(key: string, pod: PodResource | undefined): Wanted | undefined {
+    const answer: PodAnswer = pod === undefined ? { wants: 'nothing' } : this.#select(pod)
+    const reason = answer.wants === 'unknown' ? answer.reason : undefined
+    if (pod !== undefined && reason !== undefined) this.#refuse(pod, reason)
+    else if (answer.wants !== 'port') this.#refusals.delete(key)
     const node = pod?.spec?.nodeName
-    const answer = pod === undefined ? { wants: 'nothing' as const } : this.#select(pod)
-    if (answer.wants === 'nothing') this.#refusals.delete(key)
-    if (answer.wants === 'refusal' && pod !== undefined) this.#refuse(pod, answer.reason)
-    if (answer.wants !== 'port' || pod === undefined || node === undefined || !this.#isNodeReady(node)) return undefined
+    if (pod === undefined || node === undefined || !this.#isNodeReady(node)) return undefined
+    if (answer.wants === 'unknown') return this.#keep(pod, node)
+    return answer.wants === 'port' ? this.#give(pod, node, answer) : undefined
+  }
+
+  /** What the pod has, for as long as nobody can tell whether it still asks for it. */
+  #keep(pod: PodResource, node: string): Wanted | undefined {
+    const place = this.#placeBefore(pod, node)
+    return place === undefined ? undefined : { pod, place, network: undefined }
+  }
+
+  #give(pod: PodResource, node: string, answer: Extract<PodAnswer, { wants: 'port' }>): Wanted | undefined {
     try {
       const place = this.#placeOf(pod, node, answer.selection)
-      this.#refusals.delete(key)
+      this.#refusals.delete(podKey(pod))
       return { pod, place, network: this.#networkOf(pod, place, answer.hasOtherDefaultRoute) }
     } catch (error) {
       if (!(error instanceof AddressUnavailableError)) throw error
@@ -82,12 +95,19 @@ export class PodPlaces {
     node: string,
     asked: { ips?: readonly string[] | undefined; mac?: string | undefined },
   ): PodPlace {
+    const own = this.#placeBefore(pod, node)
+    if (own !== undefined) return own
     const before = this.#book.find(podKey(pod))
-    if (before !== undefined && before.uid === pod.metadata.uid && before.node === node) return before
     const place = this.#newPlace(pod, node, asked)
     // A pod of the same name that is gone: its address is free only now, so that this pod does not get it at once.
     if (before !== undefined) this.#book.release(before)
     return place
+  }
+
+  /** The place of this very pod, not of an earlier one of its name. */
+  #placeBefore(pod: PodResource, node: string): PodPlace | undefined {
+    const before = this.#book.find(podKey(pod))
+    return before?.uid === pod.metadata.uid && before?.node === node ? before : undefined
   }
 
   #newPlace(
@@ -113,15 +133,20 @@ export class PodPlaces {
     return buildPodNetwork(place, { netCidr, svcCidr, ownsDefaultRoute: !hasOtherDefaultRoute })
   }
 
-  /** The address of the annotation, else of a logical port that was written just before a crash. */
+  /**
+   * The address of the annotation, else of a logical port that was written just before a crash. A pod of which nobody
+   * can tell what it asks for must have its port still: an annotation alone may be left over from a place given up.
+   */
   #adopt(pod: PodResource): void {
     const node = pod.spec?.nodeName
-    if (node === undefined || !this.#book.hasSubnet(node) || this.#select(pod).wants !== 'port') return
+    const { wants } = this.#select(pod)
+    if (node === undefined || !this.#book.hasSubnet(node) || wants === 'nothing') return
     const identity = identityOf(pod)
     if (this.#book.find(keyOfPod(identity)) !== undefined) return
     const port = this.#context.northbound.view.byName('Logical_Switch_Port', podPort(identity.namespace, identity.name))
     const annotated = findPodNetwork(pod, networkKey)
     const written = port?.options['iface-id-ver'] === identity.uid ? portAddress(port) : undefined
+    if (wants === 'unknown' && written === undefined) return
     const address = annotated?.ip_addresses[0] ?? written
     if (address === undefined) return
     const mac = annotated?.mac_address ?? port?.addresses[0]?.split(' ')[0] ?? ''

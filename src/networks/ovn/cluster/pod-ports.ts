@@ -112,6 +112,7 @@ export class PodPorts {
   }
 
   async #annotate({ pod, network }: Wanted): Promise<void> {
+    if (network === undefined) return
     try {
       await this.#annotating.run(() => annotatePod(this.#context.kube, pod, 'default', network))
     } catch (error) {

@@ -10,6 +10,8 @@ const nads: Record<string, string> = {
   'default/bridge': JSON.stringify({ cniVersion: '1.0.0', name: 'b', type: 'bridge' }),
   'default/layer2': JSON.stringify({ cniVersion: '1.0.0', name: 'l', type: 'ovn-k8s-cni-overlay', topology: 'layer2' }),
   'default/broken': '{',
+  'default/empty': '',
+  'default/typeless': '{}',
 }
 
 function answer(networks: string, pod: Partial<{ phase: string; hostNetwork: boolean; nodeName: string }> = {}) {
@@ -29,8 +31,19 @@ test.each(['yusur-ovn', '[{"name": "yusur-ovn", "interface": "eth1"}]', 'list', 
   },
 )
 
-test.each(['', 'bridge', 'unknown', 'broken', '[{"name": 5}]'])('a pod gets nothing for %j', (networks) => {
+test.each(['', 'bridge'])('a pod gets nothing for %j', (networks) => {
   expect(answer(networks)).toEqual({ wants: 'nothing' })
+})
+
+test.each(['[{"name": 5}]', 'unknown', 'broken', 'empty', 'typeless', 'bridge, unknown'])(
+  'what a pod asks for with %j cannot be told',
+  (networks) => {
+    expect(answer(networks)).toEqual({ wants: 'unknown' })
+  },
+)
+
+test('a network beside ours that is not there does not matter', () => {
+  expect(answer('unknown, yusur-ovn')).toMatchObject({ wants: 'port' })
 })
 
 test('the comments of the article do not matter', () => {
@@ -53,10 +66,10 @@ test('a pod that has ended, is on the host network, or has no node gets nothing'
   expect(answer('yusur-ovn', { nodeName: '' })).toEqual({ wants: 'nothing' })
 })
 
-test('twice the same network, and what is not supported, are refused with the reason', () => {
-  expect(answer('yusur-ovn,again')).toMatchObject({ wants: 'refusal', reason: expect.stringMatching(/only once/) })
+test('twice the same network, and what is not supported, get a reason', () => {
+  expect(answer('yusur-ovn,again')).toMatchObject({ wants: 'unknown', reason: expect.stringMatching(/only once/) })
   expect(answer('layer2')).toMatchObject({
-    wants: 'refusal',
+    wants: 'unknown',
     reason: expect.stringMatching(/"layer2" is not supported/),
   })
 })

@@ -18,26 +18,33 @@ import { ovnTypes, parseOvnConfig } from '../config.ts'
 export type PodAnswer =
   | { readonly wants: 'nothing' }
   | { readonly wants: 'port'; readonly selection: NetworkSelection; readonly hasOtherDefaultRoute: boolean }
-  /** It asked for something that it cannot have. */
-  | { readonly wants: 'refusal'; readonly reason: string }
+  /**
+   * It names networks, but which of them is ours cannot be told, or not be given. A running pod keeps what it has; one
+   * without a place gets none. The reason is absent where the meta-plugin on the node reports it.
+   */
+  | { readonly wants: 'unknown'; readonly reason?: string }
 
 type FindNad = (name: string, namespace: string) => NetworkAttachmentDefinition | undefined
 
 /**
- * Only pods that name one of our networks get anything. An annotation that cannot be read, and a network that is not
- * there (yet), ask for nothing here: the meta-plugin on the node reports them.
+ * Only pods that name one of our networks get anything. While the annotation cannot be read, or a network that it names
+ * is not there, has no readable configuration or a wrong one, the answer is `unknown`: editing a pod's annotation or a
+ * definition by mistake must not cut a running pod off.
  */
 export function selectPod(pod: PodResource, findNad: FindNad): PodAnswer {
   if (!isLive(pod) || pod.spec?.hostNetwork === true || pod.spec?.nodeName === undefined) return { wants: 'nothing' }
-  const selections = selectionsOf(pod)
+  const { selections, isReadable } = selectionsOf(pod)
   try {
-    const ours = selections.filter(({ name, namespace }) => isOurs(findNad(name, namespace)))
-    const [first, ...more] = ours
-    if (first === undefined) return { wants: 'nothing' }
-    if (more.length > 0) return refusal('the cluster network of OVN can be attached to a pod only once')
-    return { wants: 'port', selection: first, hasOtherDefaultRoute: selections.some(hasDefaultRoute) }
+    const named = selections.map((selection) => ({ selection, ownership: ownershipOf(findNad, selection) }))
+    const [first, ...more] = named.filter(({ ownership }) => ownership === 'ours')
+    if (more.length > 0) return unknown('the cluster network of OVN can be attached to a pod only once')
+    if (first !== undefined) {
+      return { wants: 'port', selection: first.selection, hasOtherDefaultRoute: selections.some(hasDefaultRoute) }
+    }
+    const isKnown = isReadable && named.every(({ ownership }) => ownership === 'others')
+    return { wants: isKnown ? 'nothing' : 'unknown' }
   } catch (error) {
-    if (error instanceof ConfigError) return refusal(error.message)
+    if (error instanceof ConfigError) return unknown(error.message)
     throw error
   }
 }
@@ -47,24 +54,28 @@ export function isLive(pod: PodResource): boolean {
   return pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed'
 }
 
-function selectionsOf(pod: PodResource): NetworkSelection[] {
+/** What the annotations that can be read name, and whether all of them can. */
+function selectionsOf(pod: PodResource): { selections: NetworkSelection[]; isReadable: boolean } {
   const { namespace = 'default', annotations = {} } = pod.metadata
-  return [networksAnnotation, defaultNetworkAnnotation].flatMap((key) => {
+  const read = [networksAnnotation, defaultNetworkAnnotation].map((key) => {
     try {
       return parseNetworks(annotations[key], namespace).selections
     } catch (error) {
-      if (error instanceof NetworkAnnotationError) return []
+      if (error instanceof NetworkAnnotationError) return undefined
       throw error
     }
   })
+  return { selections: read.flatMap((found) => found ?? []), isReadable: !read.includes(undefined) }
 }
 
-/** Throws ConfigError for a configuration of our type that is wrong. */
-function isOurs(nad: NetworkAttachmentDefinition | undefined): boolean {
-  const list = findConfig(nad?.spec?.config)
-  if (list === undefined || !(ovnTypes as readonly string[]).includes(list.plugins[0]?.type ?? '')) return false
+/** Whose network it is. Throws ConfigError for a configuration of our type that is wrong. */
+function ownershipOf(findNad: FindNad, { name, namespace }: NetworkSelection): 'ours' | 'others' | 'unknown' {
+  const list = findConfig(findNad(name, namespace)?.spec?.config)
+  const type: unknown = list?.plugins[0]?.type
+  if (list === undefined || typeof type !== 'string' || type === '') return 'unknown'
+  if (!(ovnTypes as readonly string[]).includes(type)) return 'others'
   parseOvnConfig(list)
-  return true
+  return 'ours'
 }
 
 function findConfig(text: string | undefined): NetworkConfigList | undefined {
@@ -80,6 +91,6 @@ function hasDefaultRoute({ defaultRoute }: NetworkSelection): boolean {
   return (defaultRoute ?? []).some((gateway) => isAddress(gateway) && familyOf(gateway) === 4)
 }
 
-function refusal(reason: string): PodAnswer {
-  return { wants: 'refusal', reason }
+function unknown(reason: string): PodAnswer {
+  return { wants: 'unknown', reason }
 }
