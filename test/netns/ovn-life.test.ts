@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from '../../src/base/observable.ts'
 import type { Kernel, Operation } from '../../src/kernel/kernel.ts'
 import { namespaces, pods as podType } from '../../src/kube/resources/core.ts'
+import { networkAttachmentDefinitions, networksAnnotation } from '../../src/kube/resources/net-attach-def.ts'
 import { diagnoseBinding } from '../../src/networks/ovn/node/diagnose.ts'
 import { ip, ipJson } from '../support/netns.ts'
 import { canPing, eventually, inPod, OvnCluster, pingFive, type TestPod } from '../support/ovn-cluster.ts'
@@ -122,6 +123,35 @@ describe('a burst of pods', () => {
   })
 })
 
+describe('a running pod', () => {
+  test('keeps port and traffic without a readable annotation or its network, also over a restart', async () => {
+    const before = { ports: portsOf('a', 'b'), annotation: cluster.annotationOf('a') }
+    const networks = cluster.pods.get('a', 'default')?.metadata.annotations?.[networksAnnotation] ?? ''
+    const definition = await cluster.kube.get(networkAttachmentDefinitions, 'yusur-ovn', 'default')
+    await annotate('a', '[{"name": 5}]')
+    await cluster.kube.delete(networkAttachmentDefinitions, 'yusur-ovn', { namespace: 'default' })
+    // Its pod gets an address only after the controller has seen the changes above.
+    cluster.kube.seed(networkAttachmentDefinitions, {
+      ...definition,
+      metadata: { name: 'later', namespace: 'default' },
+    })
+    await addressGiven('later-1')
+    expect(portsOf('a', 'b')).toEqual(before.ports)
+    await cluster.stopController()
+    await cluster.startController()
+    await addressGiven('later-2')
+    expect(portsOf('a', 'b')).toEqual(before.ports)
+    expect(cluster.annotationOf('a')).toBe(before.annotation)
+    expect(await canPing(a, b.address)).toBe(true)
+    for (const name of ['later-1', 'later-2']) await cluster.deletePod(name)
+    await annotate('a', networks)
+    cluster.kube.seed(networkAttachmentDefinitions, {
+      metadata: { name: 'yusur-ovn', namespace: 'default' },
+      spec: definition.spec ?? {},
+    })
+  })
+})
+
 describe('a pod that has ended', () => {
   test('gives up port and address at once, and its deletion later takes nothing from others', async () => {
     const job = await cluster.runPod('job', 'n1')
@@ -212,6 +242,22 @@ async function receives(receiver: TestPod, sender: TestPod): Promise<boolean> {
 
 function hasAddressSet(): boolean {
   return cluster.nbctl('list', 'Address_Set').includes('Namespace:default')
+}
+
+/** Row and address of logical ports; another row would have another UUID. */
+function portsOf(...names: string[]): string[] {
+  return names.map((name) => cluster.nbctl('get', 'Logical_Switch_Port', `default_${name}`, '_uuid', 'addresses'))
+}
+
+async function annotate(name: string, networks: string): Promise<void> {
+  const body = { metadata: { annotations: { [networksAnnotation]: networks } } }
+  await cluster.kube.patch(podType, name, { type: 'merge', body }, { namespace: 'default' })
+}
+
+/** Creates a pod of the network `later` and waits for its address. */
+async function addressGiven(name: string): Promise<void> {
+  await cluster.createPod(name, 'n1', 'later')
+  await waitFor(cluster.pods, () => cluster.annotationOf(name), { what: 'the address', timeoutMs: 5000 })
 }
 
 /** How many transactions the northbound database has logged. */
