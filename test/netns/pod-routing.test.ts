@@ -69,13 +69,8 @@ function ipam(...addresses: [string, string][]) {
   return {
     type: 'static',
     addresses: addresses.map(([address, gateway]) => ({ address, gateway })),
-    routes:
-      addresses[0]?.[0].startsWith('10.1.0.2') === true
-        ? [
-            { dst: '0.0.0.0/0', gw: '10.1.0.1' },
-            { dst: '::/0', gw: 'fd01::1' },
-          ]
-        : [],
+    // The gateway is left out on purpose: that of the addresses is implied.
+    routes: addresses[0]?.[0].startsWith('10.1.0.2') === true ? [{ dst: '0.0.0.0/0' }, { dst: '::/0' }] : [],
   }
 }
 
