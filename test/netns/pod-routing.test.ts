@@ -122,6 +122,35 @@ test('CHECK sees that a route of an extra table is gone', async () => {
   expect(JSON.stringify(json)).toContain('the route 0.0.0.0/0 via 10.1.0.1 dev eth0 of table 1000 is missing')
 })
 
+describe('prefixes that do not follow the default route', () => {
+  test('stay on the first network when the default goes to the second', async () => {
+    const kept = ['198.51.100.0/24', '2001:db8:9::/48']
+    const { result } = await addPod({ ...bridge, keepOnDefaultNetwork: kept }, ['10.2.0.1', 'fd02::1'])
+    expect(await routesTo(4, 'default', '198.51.100.0/24')).toEqual(['10.2.0.1 eth1', '10.1.0.1 eth0'])
+    expect(await routesTo(6, 'default', '2001:db8:9::/48')).toEqual(['fd02::1 eth1', 'fd01::1 eth0'])
+    expect(await ip(netns, 'route', 'get', '198.51.100.7')).toContain('via 10.1.0.1 dev eth0 src 10.1.0.2')
+    expect(result.routes).toContainEqual({ dst: '198.51.100.0/24', gw: '10.1.0.1' })
+    expect((await call('CHECK', { prevResult: result })).json).toBeUndefined()
+  })
+
+  test('go to the second network when the default stays on the first', async () => {
+    const taken = ['198.51.100.0/24', '2001:db8:9::/48']
+    const { result } = await addPod({ ...bridge, takeFromDefaultNetwork: taken }, [])
+    expect(await routesTo(4, 'default', '198.51.100.0/24')).toEqual(['10.1.0.1 eth0', '10.2.0.1 eth1'])
+    expect(await routesTo(6, 'default', '2001:db8:9::/48')).toEqual(['fd01::1 eth0', 'fd02::1 eth1'])
+    expect(await ip(netns, 'route', 'get', '198.51.100.7')).toContain('via 10.2.0.1 dev eth1 src 10.2.0.2')
+    expect((await call('CHECK', { prevResult: result })).json).toBeUndefined()
+  })
+})
+
+/** Gateway and interface of every route of the main table to the destinations, in their order. */
+async function routesTo(family: 4 | 6, ...destinations: string[]): Promise<string[]> {
+  const routes = await ipJson(netns, `-${family}`, 'route')
+  return destinations.flatMap((destination) =>
+    routes.filter(({ dst }) => dst === destination).map(({ gateway, dev }) => `${gateway} ${dev}`),
+  )
+}
+
 interface Status {
   interface: string
   gateway?: string[]
