@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from '../base/errors.ts'
+import { describeError, errorCode } from '../base/errors.ts'
 import { ExecError, exec } from '../base/exec.ts'
 import { retry } from '../base/retry.ts'
 import { runAll } from '../base/undo.ts'
@@ -12,19 +12,26 @@ import type { CniResult } from './result.ts'
 import { emptyResult } from './result.ts'
 import { compareVersions, resultFromVersion, resultToVersion } from './versions.ts'
 
-/** Whom a chain of plugins is executed for. */
-export interface ChainRequest {
+/** A chain of plugins, executed for no attachment. */
+export interface NetworkRequest {
   readonly list: NetworkConfigList
+  /** Folders with plugin executables, searched in order; also CNI_PATH. */
+  readonly folders: readonly string[]
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Whom a chain of plugins is executed for. */
+export interface ChainRequest extends NetworkRequest {
   readonly containerId: string
   readonly netns: string | undefined
   readonly ifName: string
   readonly args: Readonly<Record<string, string>>
-  /** Folders with plugin executables, searched in order; also CNI_PATH. */
-  readonly folders: readonly string[]
   /** The final result of the ADD, for CHECK and DEL. */
   readonly prevResult?: CniResult | undefined
-  readonly signal?: AbortSignal | undefined
 }
+
+/** A plugin answers STATUS out of what it knows; one that hangs is not ready. */
+const statusDeadlineMs = 5000
 
 /** ADD of every plugin in order, each with the result of the one before. Stops at the first error, a CniError with the plugin's own code. */
 export async function addChain(request: ChainRequest): Promise<CniResult> {
@@ -52,6 +59,43 @@ export async function deleteChain(request: ChainRequest): Promise<void> {
 export async function checkChain(request: ChainRequest): Promise<void> {
   if (request.list.disableCheck === true || compareVersions(request.list.cniVersion, '0.4.0') < 0) return
   for (const plugin of request.list.plugins) await runPlugin('CHECK', plugin, request)
+}
+
+/**
+ * STATUS of every plugin in order (CNI spec 1.1); before 1.1.0, whether the plugin is there. Throws CniError with the
+ * plugin's own 50 or 51; whatever else goes wrong within 5 s, or takes longer, is 50.
+ */
+export async function statusChain(request: NetworkRequest): Promise<void> {
+  const hasStatus = compareVersions(request.list.cniVersion, '1.1.0') >= 0
+  for (const plugin of request.list.plugins) {
+    try {
+      await findPlugin(plugin.type, request.folders)
+      if (hasStatus) await runPlugin('STATUS', plugin, withoutAttachment(request), { timeoutMs: statusDeadlineMs })
+    } catch (error) {
+      throw asNotAvailable(error)
+    }
+  }
+}
+
+/**
+ * GC of every plugin (CNI spec 1.1): `valid` are the attachments of this network that stay. Does nothing where the
+ * configuration says `disableGC` or is older than 1.1.0. Goes on after a failure and throws all at the end.
+ */
+export async function collectChainGarbage(
+  request: NetworkRequest,
+  valid: readonly { readonly containerId: string; readonly ifName: string }[],
+): Promise<void> {
+  const { list } = request
+  if (list.disableGC === true || compareVersions(list.cniVersion, '1.1.0') < 0) return
+  const attachments = valid.map(({ containerId, ifName }) => ({ containerID: containerId, ifname: ifName }))
+  // libcni sends both: plugins were written against either.
+  const keys = { 'cni.dev/valid-attachments': attachments, 'cni.dev/attachments': attachments }
+  await runAll(
+    `collecting garbage of network "${list.name}"`,
+    list.plugins.map(
+      (plugin) => async () => void (await runPlugin('GC', { ...plugin, ...keys }, withoutAttachment(request))),
+    ),
+  )
 }
 
 /** Checks that every plugin of the list can be executed. Throws CniError that names the one missing and the folders searched. */
@@ -83,12 +127,27 @@ function dropBefore(version: string, request: ChainRequest): ChainRequest {
   return compareVersions(request.list.cniVersion, version) < 0 ? { ...request, prevResult: undefined } : request
 }
 
-async function runPlugin(command: CniCommand, plugin: NetworkConfig, request: ChainRequest): Promise<unknown> {
+function withoutAttachment(request: NetworkRequest): ChainRequest {
+  return { ...request, containerId: '', netns: undefined, ifName: '', args: {} }
+}
+
+function asNotAvailable(error: unknown): CniError {
+  const typed: readonly number[] = [cniErrorCode.pluginNotAvailable, cniErrorCode.pluginNotAvailableLimited]
+  if (error instanceof CniError && typed.includes(error.code)) return error
+  return new CniError(cniErrorCode.pluginNotAvailable, describeError(error), { cause: error })
+}
+
+async function runPlugin(
+  command: CniCommand,
+  plugin: NetworkConfig,
+  request: ChainRequest,
+  limits: { timeoutMs?: number } = {},
+): Promise<unknown> {
   const path = await findPlugin(plugin.type, request.folders)
   const { list, prevResult } = request
   const previous = prevResult === undefined ? undefined : resultToVersion(prevResult, list.cniVersion)
   const input = JSON.stringify(derivePluginConfig(list, plugin, previous))
-  const options = { input, env: environmentOf(command, request), signal: request.signal }
+  const options = { input, env: environmentOf(command, request), signal: request.signal, ...limits }
   try {
     // A plugin that is being replaced on disk cannot be started for a moment.
     const { stdout } = await retry(() => exec(path, [], options), {

@@ -137,6 +137,10 @@ export interface NodeSide<Config = unknown> extends Lifecycle {
   collectGarbage(valid: readonly AttachmentKey[]): Promise<void>
   /** STATUS. */
   status(): NetworkStatus
+  /** STATUS of one configuration, where `status` cannot tell without. Throws CniError with code 50 or 51. */
+  requireReady?(network: ConfiguredNetwork): Promise<void>
+  /** GC of one configuration, where `collectGarbage` cannot tell without: `valid` are the attachments of its name. */
+  collectGarbageOf?(network: ConfiguredNetwork, valid: readonly AttachmentKey[], signal: AbortSignal): Promise<void>
   /** From configuration and informers only: an ADD waits for it. */
   prefixes?(): Partial<ClusterPrefixes>
 }
@@ -154,6 +158,13 @@ export interface ClusterPrefixes {
 export interface AttachmentKey {
   readonly containerId: string
   readonly ifName: string
+}
+
+/** A network that is known by its CNI configuration only. */
+export interface ConfiguredNetwork {
+  readonly configList: NetworkConfigList
+  /** Searched for plugins before the node's own folders. */
+  readonly binFolder?: string | undefined
 }
 
 /** An attachment as DEL, CHECK and the record on disk know it. */
@@ -208,6 +219,8 @@ export interface PodRef {
 export interface Problem {
   readonly what: string
   readonly fix?: string
+  /** CNI error code, where there is one. */
+  readonly code?: number
 }
 
 export interface NetworkStatus {

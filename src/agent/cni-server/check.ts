@@ -10,7 +10,7 @@ import type { CniContext } from './context.ts'
 import { refOf } from './record.ts'
 import { getNetns } from './sandbox.ts'
 
-/** CHECK: every network, and the pod's routing, are as the ADD left them. Throws CniError listing all that is wrong. */
+/** CHECK: every network, and the pod's routing, are as the ADD left them. Throws CniError listing all that is wrong, with the first code that a network gave. */
 export async function check(request: CniRequest, context: CniContext): Promise<void> {
   if (request.config.disableCheck === true) return
   const record = await context.store.find(request)
@@ -27,7 +27,8 @@ export async function check(request: CniRequest, context: CniContext): Promise<v
   ]
   if (problems.length === 0) return
   const text = problems.map(({ what, fix }) => (fix === undefined ? what : `${what} (${fix})`)).join('; ')
-  throw new CniError(cniErrorCode.internal, `container ${request.containerId}: ${text}`)
+  const code = problems.find((problem) => problem.code !== undefined)?.code ?? cniErrorCode.internal
+  throw new CniError(code, `container ${request.containerId}: ${text}`)
 }
 
 /** Networks are asked about what the pod has now that its default route may have moved. */

@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs'
 import { readConfigList } from '../../cni/config.ts'
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
-import { requirePlugins } from '../../cni/exec.ts'
 import type { CniRequest, NetworkConfigList } from '../../cni/request.ts'
-import { type MetaConfig, parseMetaConfig } from '../../meta/net-conf.ts'
+import { binFolderOf, type MetaConfig, parseMetaConfig } from '../../meta/net-conf.ts'
 import { findBaseNetworks } from '../base-networks.ts'
 import type { CniContext } from './context.ts'
-import { binFoldersFor, isForWholePod } from './select.ts'
+import { isForWholePod } from './select.ts'
 
-/** STATUS: whether an ADD of a pod without annotations could succeed now. Throws CniError with code 50. */
+/** STATUS: whether an ADD of a pod without annotations could succeed now. Throws CniError with code 50 or 51. */
 export async function status(request: CniRequest, context: CniContext): Promise<void> {
   if (!isForWholePod(request)) return await requireReady(readConfigList(request.config), request, context)
   const conf = parseMetaConfig(request.config)
@@ -25,10 +24,10 @@ async function requireIndicator({ readinessIndicatorFile: file }: MetaConfig): P
 
 async function requireReady(list: NetworkConfigList, request: CniRequest, context: CniContext): Promise<void> {
   const driver = context.networks.findDriver(list.plugins[0]?.type ?? '')
-  const { isReady, problems } = context.networks.nodeSide(driver).status()
+  const nodeSide = context.networks.nodeSide(driver)
+  const { isReady, problems } = nodeSide.status()
   if (!isReady) {
     throw new CniError(cniErrorCode.pluginNotAvailable, `network "${list.name}" is not ready: ${problems.join('; ')}`)
   }
-  if (driver.types.length > 0) return
-  await requirePlugins(list, binFoldersFor(request, context))
+  await nodeSide.requireReady?.({ configList: list, binFolder: binFolderOf(request.config) })
 }

@@ -1,11 +1,27 @@
 import { describeError } from '../../base/errors.ts'
 import { UndoStack } from '../../base/undo.ts'
 import { cniErrorCode } from '../../cni/errors.ts'
-import { addChain, type ChainRequest, checkChain, deleteChain, requirePlugins } from '../../cni/exec.ts'
+import {
+  addChain,
+  type ChainRequest,
+  checkChain,
+  collectChainGarbage,
+  deleteChain,
+  requirePlugins,
+  statusChain,
+} from '../../cni/exec.ts'
 import { codeOf } from '../../cni/format-error.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 import type { CniResult } from '../../cni/result.ts'
-import type { AttachmentRef, AttachRequest, NetworkDriver, NodeDeps, NodeSide, Problem } from '../driver.ts'
+import type {
+  AttachmentRef,
+  AttachRequest,
+  ConfiguredNetwork,
+  NetworkDriver,
+  NodeDeps,
+  NodeSide,
+  Problem,
+} from '../driver.ts'
 import { previewDelegate } from './preview.ts'
 
 /**
@@ -16,7 +32,14 @@ export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
   name: 'delegate',
   types: [],
   // What a plugin can honour stands in its own configuration (`capabilities`).
-  capabilities: { runtimeConfig: [], canBeDefault: true, isIndependent: false, reportsRoutes: false, verbs: ['CHECK'] },
+  capabilities: {
+    runtimeConfig: [],
+    canBeDefault: true,
+    isIndependent: false,
+    reportsRoutes: false,
+    // GC only with a configuration, of its plugins: collectGarbageOf.
+    verbs: ['CHECK', 'STATUS'],
+  },
   resources: [],
   parseSettings: () => undefined,
   parseConfig: (list) => list,
@@ -26,7 +49,7 @@ export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
 
 function createNodeSide(deps: NodeDeps): NodeSide<NetworkConfigList> {
   const own = deps.paths.cniBinFolders
-  const foldersOf = ({ binFolder }: AttachmentRef): readonly string[] =>
+  const foldersOf = ({ binFolder }: ConfiguredNetwork): readonly string[] =>
     binFolder === undefined ? own : [binFolder, ...own]
   const results = new Map<string, CniResult>()
   return {
@@ -47,7 +70,10 @@ function createNodeSide(deps: NodeDeps): NodeSide<NetworkConfigList> {
     verify: (ref, result) => verify(ref, foldersOf(ref), result),
     // Without a configuration there is nobody to ask; the agent detaches what it has records of.
     collectGarbage: async () => {},
+    collectGarbageOf: (network, valid, signal) =>
+      collectChainGarbage({ list: network.configList, folders: foldersOf(network), signal }, valid),
     status: () => ({ isReady: true, problems: [] }),
+    requireReady: (network) => statusChain({ list: network.configList, folders: foldersOf(network) }),
   }
 }
 
@@ -93,7 +119,7 @@ async function verify(
   } catch (error) {
     // A plugin from before CHECK has nothing to say.
     if (codeOf(error) === cniErrorCode.incompatibleVersion) return []
-    return [{ what: describeError(error) }]
+    return [{ what: describeError(error), code: codeOf(error) }]
   }
 }
 
