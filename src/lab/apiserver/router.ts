@@ -18,6 +18,7 @@ import { getAsText } from './verbs/get.ts'
 import { listObjects } from './verbs/list.ts'
 import { patch } from './verbs/patch.ts'
 import { bind, bindByName, evict } from './verbs/pod-actions.ts'
+import { reviewedWrite } from './verbs/reviewed-write.ts'
 import { review } from './verbs/reviews.ts'
 import { update } from './verbs/update.ts'
 import { watchObjects } from './verbs/watch.ts'
@@ -50,7 +51,7 @@ export async function route(
   checkScope(known)
   if (known.method === 'GET' || known.method === 'HEAD') return read(api, known, response, signal)
   const body = decodeBody(await readBody(request), known.contentType)
-  const answer = write(api, known, body)
+  const answer = await reviewedWrite(api, known, body, write)
   await api.store.durable()
   sendAnswer(known, response, answer)
 }

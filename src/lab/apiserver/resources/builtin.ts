@@ -5,6 +5,7 @@ import { podRules } from '../admission/pod.ts'
 import type { Rules } from '../admission/rules.ts'
 import { serviceRules } from '../admission/service.ts'
 import { configMapRules, endpointSliceRules, eventRules, leaseRules, secretRules } from '../admission/small-kinds.ts'
+import { webhookConfigurationRules } from '../admission/webhook-configuration.ts'
 import { builtinSchemaName, schemas } from '../schema/builtin.ts'
 import { openSchema } from '../schema/schema.ts'
 import { builtinColumns } from '../tables/builtin.ts'
@@ -76,6 +77,14 @@ const definitions: Definition[] = [
     isClusterScoped: true,
     hasStatus: true,
     rules: customResourceDefinitionRules,
+  },
+  {
+    group: 'admissionregistration.k8s.io',
+    kind: 'ValidatingWebhookConfiguration',
+    plural: 'validatingwebhookconfigurations',
+    categories: ['api-extensions'],
+    isClusterScoped: true,
+    rules: webhookConfigurationRules,
   },
   {
     group: 'authentication.k8s.io',

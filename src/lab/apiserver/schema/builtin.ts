@@ -12,6 +12,7 @@ const modules: Record<string, string> = {
   'coordination/v1': 'io.k8s.api.coordination.v1',
   'authentication/v1': 'io.k8s.api.authentication.v1',
   'authorization/v1': 'io.k8s.api.authorization.v1',
+  'admissionregistration/v1': 'io.k8s.api.admissionregistration.v1',
   'apiextensions/v1': 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1',
   'meta/v1': 'io.k8s.apimachinery.pkg.apis.meta.v1',
   'api/resource': 'io.k8s.apimachinery.pkg.api.resource',
@@ -41,8 +42,21 @@ const extensionFields: Record<string, Schema> = {
   'x-kubernetes-validations': { type: 'array', items: { 'x-kubernetes-preserve-unknown-fields': true } },
 }
 
-function withExtensions(schema: Schema): Schema {
-  return { ...schema, properties: { ...extensionFields, ...schema.properties } }
+/** The part of a webhook's rule that Go embeds from another type; the declarations have only the rest. */
+const ruleFields: Record<string, Schema> = {
+  resources: { type: 'array', items: { type: 'string' } },
+  scope: { type: 'string' },
+}
+
+/** What the declarations leave out, by type. */
+const leftOutFields: Record<string, Record<string, Schema>> = {
+  JSONSchemaProps: extensionFields,
+  RuleWithOperations: ruleFields,
+}
+
+function withLeftOut(type: string, schema: Schema): Schema {
+  const fields = leftOutFields[type]
+  return fields === undefined ? schema : { ...schema, properties: { ...fields, ...schema.properties } }
 }
 
 /**
@@ -73,12 +87,13 @@ export class BuiltinSchemas implements SchemaSource {
   }
 
   #build(name: string, module: string, bare: Schema): Schema {
-    const declared = name.endsWith('.JSONSchemaProps') ? withExtensions(bare) : bare
+    const type = name.slice(name.lastIndexOf('.') + 1)
+    const declared = withLeftOut(type, bare)
     const correction = corrections[name]
     if (correction !== undefined) {
       return { ...(declared.description === undefined ? {} : { description: declared.description }), ...correction }
     }
-    const ruled = withMergeRules(name.slice(name.lastIndexOf('.') + 1), declared)
+    const ruled = withMergeRules(type, declared)
     return this.#qualify(ruled, module)
   }
 

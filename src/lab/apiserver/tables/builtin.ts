@@ -9,6 +9,7 @@ import {
   namespaceColumns,
   secretColumns,
   serviceAccountColumns,
+  webhookConfigurationColumns,
 } from './small-kinds.ts'
 import type { TableColumns } from './table.ts'
 
@@ -26,4 +27,5 @@ export const builtinColumns: Readonly<Record<string, TableColumns>> = {
   secrets: secretColumns,
   serviceaccounts: serviceAccountColumns,
   services: serviceColumns,
+  validatingwebhookconfigurations: webhookConfigurationColumns,
 }

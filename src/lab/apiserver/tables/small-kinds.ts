@@ -22,6 +22,11 @@ export const secretColumns: TableColumns = {
   cells: (secret) => [secret.metadata.name, secret.type, countKeys(secret, 'data'), ageOf(secret)],
 }
 
+export const webhookConfigurationColumns: TableColumns = {
+  columns: [nameColumn, { name: 'Webhooks', type: 'integer', description: 'Number of webhooks.' }, ageColumn],
+  cells: (one) => [one.metadata.name, listAt(one, 'webhooks').length, ageOf(one)],
+}
+
 export const serviceAccountColumns: TableColumns = {
   columns: [nameColumn, { name: 'Secrets', type: 'string', description: 'Number of secrets.' }, ageColumn],
   cells: (account) => [account.metadata.name, listAt(account, 'secrets').length, ageOf(account)],
