@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { exec } from '../../src/base/exec.ts'
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
 import { createKernel } from '../../src/kernel/linux.ts'
 import { createTestAgent, createTestKube, makeTestFolder, removeTestFolder, testPod } from '../support/agent.ts'
@@ -17,7 +18,9 @@ interface Row {
   readonly address?: string
   readonly routes?: readonly Readonly<Record<string, unknown>>[]
   readonly rules?: readonly Readonly<Record<string, unknown>>[]
-  /** What CHECK says where the plugins of a chain do not agree with one another. */
+  /** What must be in a command's output between ADD and DEL, and only then. */
+  readonly onNode?: { readonly command: readonly [string, ...string[]]; readonly text: string }
+  /** What CHECK says where the plugin itself is at odds with what ADD made. */
   readonly checkMessage?: string
 }
 
@@ -95,15 +98,24 @@ const works: Row[] = [
   { name: 'bridge, then loopback', plugins: [bridge, { type: 'loopback' }], address: '10.7.0.2' },
   {
     name: 'bridge, then bandwidth',
-    plugins: [bridge, { type: 'bandwidth', ingressRate: 1e6, ingressBurst: 1e6 }],
+    plugins: [bridge, { type: 'bandwidth', ingressRate: 1_000_000, ingressBurst: 1_000_000 }],
     address: '10.7.0.2',
+    onNode: { command: ['tc', 'qdisc'], text: 'tbf' },
   },
   {
     name: 'bridge, then portmap',
     plugins: [bridge, { type: 'portmap', capabilities: { portMappings: true } }],
     address: '10.7.0.2',
+    onNode: { command: ['iptables', '-t', 'nat', '-S'], text: '--to-destination 10.7.0.2:80' },
+    // The portmap plugin looks for IPv6 rules too, of which a pod with IPv4 only has none.
+    checkMessage: 'plugin "portmap" failed CHECK: could not check ipv6 dnat',
   },
-  { name: 'bridge, then firewall', plugins: [bridge, { type: 'firewall', backend: 'iptables' }], address: '10.7.0.2' },
+  {
+    name: 'bridge, then firewall',
+    plugins: [bridge, { type: 'firewall', backend: 'iptables' }],
+    address: '10.7.0.2',
+    onNode: { command: ['iptables', '-S'], text: '-s 10.7.0.2/32' },
+  },
 ]
 
 test.each(works)('$name: ADD shows in the kernel, CHECK answers, DEL leaves nothing', async (row) => {
@@ -117,11 +129,13 @@ test.each(works)('$name: ADD shows in the kernel, CHECK answers, DEL leaves noth
   for (const route of row.routes ?? [])
     expect(await ipJson(netns, 'route')).toContainEqual(expect.objectContaining(route))
   for (const rule of row.rules ?? []) expect(await ipJson(netns, 'rule')).toContainEqual(expect.objectContaining(rule))
+  if (row.onNode !== undefined) expect(await outputOf(row.onNode.command)).toContain(row.onNode.text)
   const checked = await call('CHECK', row)
   if (row.checkMessage === undefined) expect(checked).toEqual({ code: 0, json: undefined })
   else expect(checked.json?.msg).toContain(row.checkMessage)
   expect(await call('DEL', row)).toEqual({ code: 0, json: undefined })
   await expectNothingLeft(before)
+  if (row.onNode !== undefined) expect(await outputOf(row.onNode.command)).not.toContain(row.onNode.text)
 })
 
 const refused: (Row & { message: string })[] = [
@@ -169,8 +183,13 @@ function call(command: string, row: Row): Promise<CniOutcome> {
     CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web',
     TWINLANE_SOCKET: join(folder, 'run/cni.sock'),
   }
-  const config = { cniVersion: '1.0.0', name: 'multus-cni-network', type: 'twinlane', delegates }
+  const runtimeConfig = { portMappings: [{ hostPort: 8080, containerPort: 80, protocol: 'tcp' }] }
+  const config = { cniVersion: '1.0.0', name: 'multus-cni-network', type: 'twinlane', delegates, runtimeConfig }
   return runCni(join(folder, 'bin/twinlane'), env, config)
+}
+
+async function outputOf([command, ...args]: readonly [string, ...string[]]): Promise<string> {
+  return (await exec(command, args)).stdout
 }
 
 /** A bridge stays by design of its plugin: other pods may be on it. */
