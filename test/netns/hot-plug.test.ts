@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
@@ -177,15 +177,19 @@ test('a network that fails leaves the others alone, and is attached once it can 
   await expect.poll(told).toEqual(['eth0 pods', 'net2 default/br'])
   const isTold = (line: string): boolean => line.startsWith('Warning FailedAttachment') && line.includes('default/late')
   await expect.poll(async () => (await eventLines()).some(isTold)).toBe(true)
-  await kube.create(networkAttachmentDefinitions, testDefinition('late', macvlan()), { namespace: 'default' })
+  await kube.create(networkAttachmentDefinitions, testDefinition('late', macvlan()))
   await expect.poll(told, { timeout: 20_000 }).toEqual(['eth0 pods', 'net2 default/br', 'net1 default/late'])
   await expectNothingLeftAfterDel()
 })
 
 test('what the plugin cannot attach leaves no interface, address or record behind', async () => {
   await run()
-  const broken = { ...macvlan(), plugins: undefined, mtu: 70_000 }
-  await kube.create(networkAttachmentDefinitions, testDefinition('broken', broken), { namespace: 'default' })
+  const tuning = { type: 'tuning', sysctl: { 'net.ipv4.conf.IFNAME.nothing': '1' } }
+  const { cniVersion, name, ...first } = bridge()
+  await kube.create(
+    networkAttachmentDefinitions,
+    testDefinition('broken', { cniVersion, name, plugins: [first, tuning] }),
+  )
   await annotate('broken')
   const isTold = (line: string): boolean => line.includes('Warning FailedAttachment network "default/broken" (net1)')
   await expect.poll(async () => (await eventLines()).some(isTold)).toBe(true)
@@ -206,3 +210,28 @@ test('an annotation that was edited while there was no agent is followed by the 
   expect(await links()).toEqual(['eth0', 'data'])
   await expectNothingLeftAfterDel()
 })
+
+test.each(['attaching', 'detaching'])(
+  'an interface that a killed agent left %s is made anew or gone, as is asked',
+  async (state) => {
+    await run('[{"name":"br","default-route":["10.144.0.1"]},{"name":"mac","interface":"data"}]')
+    const before = (await ipJson(netns, 'link', 'show', 'data'))[0]?.ifindex
+    await agent?.stop()
+    await markAll(state)
+    await annotate('mac@data')
+    await startAgent()
+    await expect.poll(told).toEqual(['eth0 pods', 'data default/mac'])
+    expect((await ipJson(netns, 'link', 'show', 'data'))[0]?.ifindex).not.toBe(before)
+    expect(await ip(netns, 'route', 'get', '203.0.113.1')).toContain('via 10.244.1.1 dev eth0')
+    expect(await call('CHECK')).toEqual({ code: 0, json: undefined })
+    await expectNothingLeftAfterDel()
+  },
+)
+
+/** As an agent leaves the record that is killed before it has the answer of a plugin. */
+async function markAll(state: string): Promise<void> {
+  const path = join(folder, 'state/attachments/c1@eth0.json')
+  const record = JSON.parse(await readFile(path, 'utf8')) as { attachments: { isDefault: boolean }[] }
+  const attachments = record.attachments.map((item) => (item.isDefault ? item : { ...item, state }))
+  await writeFile(path, JSON.stringify({ ...record, attachments }))
+}
