@@ -151,6 +151,14 @@ test('the default route moves to the interface that asks for it and comes back w
   await expectNothingLeftAfterDel()
 })
 
+test('the default network gets its default route back when another network has brought one too', async () => {
+  await run('[{"name":"br","default-route":["10.144.0.1"]},{"name":"mac","interface":"data"}]')
+  await annotate('mac@data')
+  await expect.poll(told).toEqual(['eth0 pods', 'data default/mac'])
+  expect(await ip(netns, 'route', 'get', '203.0.113.1')).toContain('via 10.244.1.1 dev eth0')
+  await expectNothingLeftAfterDel()
+})
+
 test('an interface that is still asked for is not touched when others come and go', async () => {
   await run('br,mac@data')
   const address = async (): Promise<unknown> => (await ipJson(netns, 'link', 'show', 'data'))[0]?.address
@@ -222,7 +230,7 @@ test.each(['attaching', 'detaching'])(
     await startAgent()
     await expect.poll(told).toEqual(['eth0 pods', 'data default/mac'])
     expect((await ipJson(netns, 'link', 'show', 'data'))[0]?.ifindex).not.toBe(before)
-    expect(await ip(netns, 'route', 'get', '203.0.113.1')).toContain('via 10.244.1.1 dev eth0')
+    expect(await ip(netns, 'route')).toContain('default via 10.244.1.1 dev eth0')
     expect(await call('CHECK')).toEqual({ code: 0, json: undefined })
     await expectNothingLeftAfterDel()
   },
