@@ -60,7 +60,9 @@ export class AttachmentStore {
   async remove(key: AttachmentKey): Promise<void> {
     await rm(this.#pathOf(key), { force: true })
     this.#known.delete(nameOf(key))
-    for (const [uid, own] of this.#pods) if (nameOf(own) === nameOf(key)) this.#pods.delete(uid)
+    for (const [uid, { containerId, ifName }] of this.#pods) {
+      if (containerId === key.containerId && ifName === key.ifName) this.#pods.delete(uid)
+    }
   }
 
   /** Every record, and what is wrong with those that cannot be read. */

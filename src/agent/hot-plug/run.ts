@@ -39,6 +39,7 @@ export class HotPlug {
 
   async #reconcile(key: string): Promise<void> {
     const [namespace = '', name = ''] = key.split('/')
+    await this.#context.calm.wait({ signal: this.#life.signal })
     const pod = this.#context.pods.get(name, namespace)
     if (pod !== undefined && pod.metadata.deletionTimestamp === undefined) await this.#follow(pod)
   }
