@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Calm } from '../base/calm.ts'
+import { KeyedLock } from '../base/keyed-lock.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Log } from '../base/log.ts'
 import { runAll } from '../base/undo.ts'
@@ -18,6 +19,7 @@ import { createCniHandle } from './cni-server/handle.ts'
 import { type AgentConfig, type AgentSettings, defaultAgentSettings } from './config.ts'
 import { type DeviceFolders, Devices } from './devices/devices.ts'
 import { type HealthServer, type HealthSources, serveHealth } from './health.ts'
+import { HotPlug } from './hot-plug/run.ts'
 import { installCni } from './install-cni.ts'
 import { createAgentMetrics } from './metrics.ts'
 import { NetConfWatch } from './net-conf-watch.ts'
@@ -83,7 +85,9 @@ export function createAgent(options: AgentOptions): Lifecycle {
   const networks = createNetworks(options.drivers ?? allDrivers, config.networks, deps)
   const store = new AttachmentStore(join(paths.stateFolder, 'attachments'))
   const statusWriter = new StatusWriter(kube, log, calm)
-  const context: CniContext = { ...deps, networks, store, definitions, statusWriter }
+  const containers = new KeyedLock()
+  const context: CniContext = { ...deps, networks, store, definitions, statusWriter, containers }
+  const hotPlug = new HotPlug(context)
   const settings = config.agent ?? defaultAgentSettings
   const netConf = new NetConfWatch({
     file: netConfFile(paths, settings),
@@ -112,6 +116,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
     await Promise.all([ownPods, allNodes, definitions].map((informer) => informer.start(signal)))
     await networks.start(signal)
     await restoreRecords(context, signal)
+    hotPlug.start()
     server = await serveCni({
       socketPath: paths.cniSocket,
       handle: createCniHandle(context, metrics.observe),
@@ -136,6 +141,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
       await runAll('stopping the agent', [
         () => netConf.stop(),
         () => server?.close(),
+        () => hotPlug.stop(),
         () => life.abort(),
         () => health?.close(),
         () => statusWriter.stop(),

@@ -1,6 +1,7 @@
 import * as z from 'zod'
-import type { NetworkConfigList } from '../cni/request.ts'
+import type { NetworkConfig, NetworkConfigList } from '../cni/request.ts'
 import type { CniResult } from '../cni/result.ts'
+import type { NetworkSelection } from '../kube/resources/network-selection.ts'
 import type { AttachmentRouting } from '../meta/routing/types.ts'
 import type { PodRef, RequestedAttachment } from '../networks/driver.ts'
 
@@ -21,10 +22,16 @@ export interface AttachmentRecord {
   readonly binFolder?: string | undefined
   /** Whether this was a meta-plugin's ADD: then routing and network-status are ours too. */
   readonly isWholePod: boolean
+  /** The meta-plugin's configuration, by which a running pod's further networks are selected. */
+  readonly config?: NetworkConfig | undefined
   readonly attachments: readonly RecordedAttachment[]
 }
 
 export interface RecordedAttachment {
+  /** Written before a running pod's attachment is made or taken away: whoever finds it takes it away. */
+  readonly state?: 'attaching' | 'detaching' | undefined
+  /** What the networks annotation said; absent for what came from the configuration. */
+  readonly selection?: NetworkSelection | undefined
   /** Name of the driver. */
   readonly driver: string
   readonly ifName: string
@@ -43,6 +50,8 @@ export interface RecordedAttachment {
 
 const texts = z.record(z.string(), z.string())
 const attachment = z.looseObject({
+  state: z.enum(['attaching', 'detaching']).optional(),
+  selection: z.looseObject({ name: z.string(), namespace: z.string() }).optional(),
   driver: z.string(),
   ifName: z.string(),
   networkName: z.string(),
@@ -60,8 +69,14 @@ const schema = z.looseObject({
   pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string() }),
   args: texts,
   isWholePod: z.boolean(),
+  config: z.looseObject({ name: z.string(), type: z.string() }).optional(),
   attachments: z.array(attachment),
 })
+
+/** What a pod has for good: what is just coming or going does not count. */
+export function settledAttachments({ attachments }: Pick<AttachmentRecord, 'attachments'>): RecordedAttachment[] {
+  return attachments.filter(({ state }) => state === undefined)
+}
 
 /** Throws when the text is not a record. */
 export function parseRecord(text: string): AttachmentRecord {

@@ -13,6 +13,8 @@ export class AttachmentStore {
   readonly #folder: string
   /** Names of the files that are there: most ADDs are the first of their container, and need not ask the disk. */
   readonly #known = new Set<string>()
+  /** By the pod's UID. */
+  readonly #pods = new Map<string, AttachmentKey>()
 
   constructor(folder: string) {
     this.#folder = folder
@@ -37,6 +39,17 @@ export class AttachmentStore {
   /** Notes the end of an ADD. After a loss of power the note of its beginning will do: all that it made is gone. */
   async complete(record: AttachmentRecord): Promise<void> {
     await this.#write(record, 'content')
+    if (isOfPod(record)) this.#pods.set(record.pod.uid, keyOf(record))
+  }
+
+  /** Notes, in a completed record, what is about to be attached or detached: it must outlive a kill. */
+  async change(record: AttachmentRecord): Promise<void> {
+    await this.#write(record, 'content')
+  }
+
+  /** The last completed ADD of a whole pod. Those of an earlier process are known after `list`. */
+  keyOfPod(uid: string): AttachmentKey | undefined {
+    return this.#pods.get(uid)
   }
 
   /** Throws CorruptRecordError. */
@@ -47,6 +60,9 @@ export class AttachmentStore {
   async remove(key: AttachmentKey): Promise<void> {
     await rm(this.#pathOf(key), { force: true })
     this.#known.delete(nameOf(key))
+    for (const [uid, { containerId, ifName }] of this.#pods) {
+      if (containerId === key.containerId && ifName === key.ifName) this.#pods.delete(uid)
+    }
   }
 
   /** Every record, and what is wrong with those that cannot be read. */
@@ -60,7 +76,9 @@ export class AttachmentStore {
       if (!name.endsWith('.json')) continue
       try {
         const record = await this.#read(path)
-        if (record !== undefined) records.push(record)
+        if (record === undefined) continue
+        records.push(record)
+        if (isOfPod(record) && !this.#pods.has(record.pod.uid)) this.#pods.set(record.pod.uid, keyOf(record))
       } catch (error) {
         if (!(error instanceof CorruptRecordError)) throw error
         corrupt.push(error)
@@ -90,6 +108,14 @@ export class AttachmentStore {
   #pathOf(key: AttachmentKey): string {
     return join(this.#folder, nameOf(key))
   }
+}
+
+function isOfPod({ state, isWholePod, pod }: AttachmentRecord): boolean {
+  return state === 'added' && isWholePod && pod.uid !== ''
+}
+
+function keyOf({ containerId, ifName }: AttachmentKey): AttachmentKey {
+  return { containerId, ifName }
 }
 
 function nameOf(key: AttachmentKey): string {

@@ -4,15 +4,16 @@ import { emptyResult } from '../cni/result.ts'
 import { networkStatusAnnotation } from '../kube/resources/net-attach-def.ts'
 import { detachAll } from '../meta/detach-all.ts'
 import { renderNetworkStatus } from '../meta/network-status.ts'
-import type { AttachmentRecord } from './attachment-record.ts'
+import { type AttachmentRecord, settledAttachments } from './attachment-record.ts'
 import type { CniContext } from './cni-server/context.ts'
 import { detachmentsOf } from './cni-server/record.ts'
 import { describeDevices } from './devices/describe-devices.ts'
+import { dropUnsettled } from './hot-plug/drop-unsettled.ts'
 import { planRecordedRouting } from './pod-routing/plan.ts'
 
 /**
  * Brings the node back in order after the agent was killed: an ADD that never ended is undone, so are attachments
- * whose pod and namespace are both gone, and a network-status that did not get out is written. What fails stays on
+ * whose pod and namespace are both gone or of a running pod's interface, and a network-status that did not get out is written. What fails stays on
  * record for the runtime's DEL. Call after the networks have started and before the socket is served.
  */
 export async function restoreRecords(context: CniContext, signal: AbortSignal): Promise<void> {
@@ -20,7 +21,18 @@ export async function restoreRecords(context: CniContext, signal: AbortSignal): 
   for (const error of corrupt) context.log.error({ error: describeError(error), fix: error.fix }, 'corrupt record')
   for (const record of records) {
     if (record.state === 'adding' || isAbandoned(record, context)) await takeBack(record, context, signal)
-    else restoreStatus(record, context)
+    else restoreStatus(await settle(record, context), context)
+  }
+}
+
+/** What was coming or going when the agent was killed goes; hot-plug then looks at the annotation again. */
+async function settle(record: AttachmentRecord, context: CniContext): Promise<AttachmentRecord> {
+  try {
+    return await dropUnsettled(record, context)
+  } catch (error) {
+    const { containerId, pod } = record
+    context.log.error({ containerId, pod: pod.name, error: describeError(error) }, 'could not take back an interface')
+    return record
   }
 }
 
@@ -44,7 +56,7 @@ function restoreStatus(record: AttachmentRecord, context: CniContext): void {
   const pod = context.pods.get(record.pod.name, record.pod.namespace)
   if (!record.isWholePod || pod?.metadata.uid !== record.pod.uid) return
   const { results } = planRecordedRouting(record.attachments)
-  const told = record.attachments.map((item, index) => ({ ...item, result: results[index] ?? emptyResult }))
+  const told = settledAttachments(record).map((item, index) => ({ ...item, result: results[index] ?? emptyResult }))
   const text = renderNetworkStatus(describeDevices(told, record.containerId, context.devices))
   if (pod.metadata.annotations?.[networkStatusAnnotation] !== text) context.statusWriter.write(record.pod, text)
 }

@@ -27,6 +27,8 @@ export interface SelectedAttachment {
   readonly isDefault: boolean
   readonly nad?: { readonly namespace: string; readonly name: string } | undefined
   readonly requested: RequestedAttachment
+  /** What the networks annotation said; absent for what came from the configuration. */
+  readonly selection?: NetworkSelection | undefined
   /** Added to CNI_ARGS. */
   readonly args: Readonly<Record<string, string>>
   /** Result of an earlier ADD of the same attachment that was never deleted. */
@@ -117,6 +119,17 @@ export interface SelectOptions {
   readonly folders: readonly string[]
 }
 
+/** What selecting a network by its definition needs. */
+export type DefinitionSources = Omit<SelectOptions, 'networks' | 'base' | 'runtimeConfig' | 'defaultInterface'>
+
+/** One network for a pod that has its others already. Throws NetworkSelectionError. */
+export function selectAdditional(
+  selection: NetworkSelection & { readonly interface: string },
+  sources: DefinitionSources,
+): SelectedAttachment {
+  return withDeviceInfoFile(selectDefined(selection, sources, createDeviceAssignment(sources.devices)), sources)
+}
+
 /**
  * Which networks a pod gets, in the order of their attachment: the default network, further delegates, then the
  * annotation's. Throws NetworkSelectionError.
@@ -174,14 +187,14 @@ function selectOverride(selection: NetworkSelection, options: SelectOptions, ass
   return defineAttachment(selection, options, { assign, runtimeConfig: options.runtimeConfig })
 }
 
-function selectDefined(selection: NetworkSelection, options: SelectOptions, assign: Assign): SelectedAttachment {
+function selectDefined(selection: NetworkSelection, options: DefinitionSources, assign: Assign): SelectedAttachment {
   refuseIsolated(selection, options)
-  return defineAttachment(selection, options, { assign, runtimeConfig: {} })
+  return { ...defineAttachment(selection, options, { assign, runtimeConfig: {} }), selection }
 }
 
 function defineAttachment(
   selection: NetworkSelection,
-  options: SelectOptions,
+  options: DefinitionSources,
   provision: Provision,
 ): SelectedAttachment {
   const { namespace, name } = selection
@@ -218,7 +231,7 @@ function defineAttachment(
   }
 }
 
-function findDefinition(selection: NetworkSelection, options: SelectOptions): NetworkAttachmentDefinition {
+function findDefinition(selection: NetworkSelection, options: DefinitionSources): NetworkAttachmentDefinition {
   const { namespace, name } = selection
   const found = options.findDefinition(namespace, name)
   if (found !== undefined) return found
@@ -256,7 +269,7 @@ function parseDefinition(text: string, { namespace, name }: { namespace: string;
   }
 }
 
-function driverOf(list: NetworkConfigList, owner: string, options: SelectOptions): NetworkDriver {
+function driverOf(list: NetworkConfigList, owner: string, options: DefinitionSources): NetworkDriver {
   const [first, ...rest] = list.plugins
   const driver = options.findDriver(first?.type ?? '')
   const served = driver.types.includes(first?.type ?? '')
@@ -271,7 +284,7 @@ function driverOf(list: NetworkConfigList, owner: string, options: SelectOptions
   )
 }
 
-function refuseIsolated(selection: NetworkSelection, options: SelectOptions): void {
+function refuseIsolated(selection: NetworkSelection, options: DefinitionSources): void {
   const { conf, podNamespace } = options
   const { namespace, name } = selection
   if (!conf.namespaceIsolation || namespace === podNamespace || conf.globalNamespaces.includes(namespace)) return
@@ -325,7 +338,7 @@ function withDevice(plugin: NetworkConfig, id: string | undefined): NetworkConfi
   return id === undefined ? plugin : { ...plugin, deviceID: id, pciBusID: id }
 }
 
-function withDeviceInfoFile(item: SelectedAttachment, options: SelectOptions): SelectedAttachment {
+function withDeviceInfoFile(item: SelectedAttachment, options: DefinitionSources): SelectedAttachment {
   const plugins = item.configList.plugins.map((plugin) => {
     const wanted = selectRuntimeConfig(plugin, { CNIDeviceInfoFile: options.deviceInfoFile(item) })
     return Object.keys(wanted).length === 0

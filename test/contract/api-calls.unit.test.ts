@@ -10,6 +10,7 @@ import { Devices } from '../../src/agent/devices/devices.ts'
 import { Networks } from '../../src/agent/networks.ts'
 import { StatusWriter } from '../../src/agent/status-writer.ts'
 import { Calm } from '../../src/base/calm.ts'
+import { KeyedLock } from '../../src/base/keyed-lock.ts'
 import { silentLog } from '../../src/base/log.ts'
 import type { CniCommand } from '../../src/cni/request.ts'
 import { createFakeKernel } from '../../src/kernel/fake.ts'
@@ -129,6 +130,7 @@ async function createContext(): Promise<CniContext> {
     devices: new Devices({ kubeletFolder: join(folder, 'kubelet'), deviceInfoFolder: join(folder, 'devinfo') }),
     store,
     statusWriter: new StatusWriter(kube, silentLog, shared.calm),
+    containers: new KeyedLock(),
     paths,
   }
 }

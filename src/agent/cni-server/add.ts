@@ -139,7 +139,7 @@ async function settleEarlier(
   if (earlier === undefined) return new Map()
   const wanted = new Set(record.attachments.map(recordedIdentity))
   const stays = (attachment: RecordedAttachment): boolean =>
-    earlier.state === 'added' && wanted.has(recordedIdentity(attachment))
+    earlier.state === 'added' && attachment.state === undefined && wanted.has(recordedIdentity(attachment))
   const attachments = earlier.attachments.filter((attachment) => !stays(attachment))
   await detachAll(detachmentsOf({ ...earlier, attachments }, context.networks), signal)
   return new Map(earlier.attachments.filter(stays).map((item) => [recordedIdentity(item), item.result]))

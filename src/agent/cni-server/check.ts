@@ -3,7 +3,7 @@ import type { CniRequest } from '../../cni/request.ts'
 import { emptyResult } from '../../cni/result.ts'
 import type { RoutingPlan } from '../../meta/routing/types.ts'
 import type { Problem } from '../../networks/driver.ts'
-import type { AttachmentRecord } from '../attachment-record.ts'
+import { type AttachmentRecord, settledAttachments } from '../attachment-record.ts'
 import { planRecordedRouting } from '../pod-routing/plan.ts'
 import { verifyRouting } from '../pod-routing/verify.ts'
 import type { CniContext } from './context.ts'
@@ -13,13 +13,14 @@ import { getNetns } from './sandbox.ts'
 /** CHECK: every network, and the pod's routing, are as the ADD left them. Throws CniError listing all that is wrong, with the first code that a network gave. */
 export async function check(request: CniRequest, context: CniContext): Promise<void> {
   if (request.config.disableCheck === true) return
-  const record = await context.store.find(request)
-  if (record?.state !== 'added') {
+  const found = await context.store.find(request)
+  if (found?.state !== 'added') {
     throw new CniError(cniErrorCode.unknownContainer, `container ${request.containerId} has no networks here`, {
       fix: 'Delete the pod so that it is made anew.',
     })
   }
   getNetns(request)
+  const record = { ...found, attachments: settledAttachments(found) }
   const routing = planRecordedRouting(record.isWholePod ? record.attachments : [])
   const problems = [
     ...(await verifyAttachments(record, routing, context)),

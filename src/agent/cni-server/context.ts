@@ -1,4 +1,5 @@
 import type { Calm } from '../../base/calm.ts'
+import type { KeyedLock } from '../../base/keyed-lock.ts'
 import type { Log } from '../../base/log.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import type { Informer, KubeClient } from '../../kube/api.ts'
@@ -22,6 +23,8 @@ export interface CniContext {
   readonly store: AttachmentStore
   readonly events: EventRecorder
   readonly calm: Calm
+  /** By container ID: what is done to one container is done one after the other. */
+  readonly containers: KeyedLock
   readonly statusWriter: StatusWriter
   readonly log: Log
   readonly paths: NodePaths

@@ -1,4 +1,3 @@
-import { KeyedLock } from '../../base/keyed-lock.ts'
 import type { CniCommand, CniRequest } from '../../cni/request.ts'
 import { newestVersion, supportedVersions } from '../../cni/versions.ts'
 import { add } from './add.ts'
@@ -34,14 +33,13 @@ export function createCniHandle(
   context: CniContext,
   observe: (verb: CniCommand, seconds: number, error?: unknown) => void = () => {},
 ): (request: CniRequest, signal: AbortSignal) => Promise<unknown> {
-  const containers = new KeyedLock()
   return async (request, signal) => {
     const startedAt = performance.now()
     const facts = { command: request.command, containerId: request.containerId, pod: request.args.K8S_POD_NAME }
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs[request.command])])
     try {
       const answer = await context.calm.busyWith(() =>
-        containers.run(request.containerId, () => verbs[request.command](request, context, limit)),
+        context.containers.run(request.containerId, () => verbs[request.command](request, context, limit)),
       )
       const elapsedMs = performance.now() - startedAt
       observe(request.command, elapsedMs / 1000)

@@ -1,4 +1,4 @@
-import type { CniRequest } from '../../cni/request.ts'
+import type { CniRequest, NetworkConfig } from '../../cni/request.ts'
 import type { Attached } from '../../meta/attach-all.ts'
 import type { Detachment } from '../../meta/detach-all.ts'
 import { binFolderOf } from '../../meta/net-conf.ts'
@@ -27,6 +27,7 @@ export function intendedRecord(options: {
     args: request.args,
     ...(binFolder === undefined ? {} : { binFolder }),
     isWholePod,
+    ...(isWholePod && pod.namespace !== '' ? { config: withoutRuntime(request.config) } : {}),
     attachments: options.attachments.map(recordAttachment),
   }
 }
@@ -68,8 +69,14 @@ export function detachmentsOf(record: AttachmentRecord, networks: Networks): Det
   })
 }
 
-function recordAttachment(selected: SelectedAttachment): RecordedAttachment {
-  const { driver, ifName, networkName, isDefault, nad, requested, args, configList } = selected
+/** The runtime's own wishes were for the ADD alone. */
+function withoutRuntime({ runtimeConfig: _, prevResult: __, ...config }: NetworkConfig): NetworkConfig {
+  return config
+}
+
+/** An attachment as it is recorded before it is made. */
+export function recordAttachment(selected: SelectedAttachment): RecordedAttachment {
+  const { driver, ifName, networkName, isDefault, nad, requested, selection, args, configList } = selected
   return {
     driver: driver.name,
     ifName,
@@ -77,6 +84,7 @@ function recordAttachment(selected: SelectedAttachment): RecordedAttachment {
     isDefault,
     ...(nad === undefined ? {} : { nad }),
     requested,
+    ...(selection === undefined ? {} : { selection }),
     args,
     configList,
   }

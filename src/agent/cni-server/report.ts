@@ -16,12 +16,27 @@ interface Report {
 
 /** Tells the cluster what a pod has now: the annotation network-status, and the events that users know from Multus. */
 export function reportAttached(report: Report, context: Pick<CniContext, 'events' | 'statusWriter' | 'devices'>): void {
-  const { pod, attachments, containerId } = report
-  const described = describeDevices(attachments, containerId, context.devices)
-  context.statusWriter.write(report.ref, renderNetworkStatus(described))
-  for (const { ifName, networkName, result } of attachments) {
-    const addresses = result.ips.map((ip) => ip.address).join(' ')
-    context.events.event(pod, 'Normal', 'AddedInterface', `Add ${ifName} [${addresses}] from ${networkName}`)
-  }
+  const { pod, attachments } = report
+  reportStatus(report, context)
+  for (const attachment of attachments) reportAdded(pod, attachment, context)
   for (const warning of report.warnings) context.events.event(pod, 'Warning', 'DefaultRouteReplaced', warning)
+}
+
+/** Writes network-status. */
+export function reportStatus(
+  { ref, containerId, attachments }: Pick<Report, 'ref' | 'containerId' | 'attachments'>,
+  context: Pick<CniContext, 'statusWriter' | 'devices'>,
+): void {
+  const described = describeDevices(attachments, containerId, context.devices)
+  context.statusWriter.write(ref, renderNetworkStatus(described))
+}
+
+/** The event of an interface that a pod has got. */
+export function reportAdded(
+  pod: PodResource,
+  { ifName, networkName, result }: Pick<RecordedAttachment, 'ifName' | 'networkName'> & { result: CniResult },
+  { events }: Pick<CniContext, 'events'>,
+): void {
+  const addresses = result.ips.map((ip) => ip.address).join(' ')
+  events.event(pod, 'Normal', 'AddedInterface', `Add ${ifName} [${addresses}] from ${networkName}`)
 }

@@ -11,6 +11,7 @@ import type { PodDevices } from '../../meta/assign-devices.ts'
 import { binFolderOf, isMetaConfig, type MetaConfig, metaPluginTypes, parseMetaConfig } from '../../meta/net-conf.ts'
 import {
   type BaseNetwork,
+  type DefinitionSources,
   NetworkSelectionError,
   neededDefinitions,
   readPodNetworks,
@@ -75,25 +76,38 @@ async function select(
   await awaitIndicator(conf, signal)
   const networks = readPodNetworks(pod, conf, request.ifName)
   for (const warning of networks.warnings) context.events.event(pod, 'Warning', 'NonStandardNetworks', warning)
-  const podNamespace = pod.metadata.namespace ?? 'default'
+  const base = await findBaseNetworks(conf, pod.metadata.namespace ?? 'default', context)
+  const sources = await findSources({ request, pod, base, needed: neededDefinitions(networks) }, context, signal)
+  const runtimeConfig = request.config.runtimeConfig ?? {}
+  return selectNetworks({ ...sources, networks, base, defaultInterface: request.ifName, runtimeConfig })
+}
+
+/** For whom networks are selected: a request, or the record of one. */
+type Requester = Pick<CniRequest, 'config' | 'containerId' | 'args'>
+
+/** What a selection of networks must know of the cluster and of this node. Throws CniError. */
+export async function findSources(
+  wanted: {
+    request: Requester
+    pod: PodResource
+    base: readonly BaseNetwork[]
+    needed: readonly { namespace: string; name: string }[]
+  },
+  context: CniContext,
+  signal: AbortSignal,
+): Promise<DefinitionSources> {
+  const { request, pod, base, needed } = wanted
+  const conf = parseMetaConfig(request.config)
   const folders = binFoldersFor(request, context)
-  const needed = neededDefinitions(networks)
-  const [base, findDefinition] = await Promise.all([
-    findBaseNetworks(conf, podNamespace, context),
-    lookUpDefinitions(needed, context),
-  ])
+  const findDefinition = await lookUpDefinitions(needed, context)
   const definitions = needed.map(({ namespace, name }) => findDefinition(namespace, name))
   const [files, devices] = await Promise.all([
     filesFor(definitions, conf),
     findDevices({ request, pod, base, definitions }, context, signal),
   ])
-  return selectNetworks({
+  return {
     conf,
-    networks,
-    base,
-    podNamespace,
-    defaultInterface: request.ifName,
-    runtimeConfig: request.config.runtimeConfig ?? {},
+    podNamespace: pod.metadata.namespace ?? 'default',
     findDefinition,
     findFile: (name) => findFile(files, name),
     fileProblems: files.problems,
@@ -102,11 +116,14 @@ async function select(
     findDriver: (type) => context.networks.findDriver(type),
     isInstalled: (type) => !metaPluginTypes.includes(type) && isInstalled(type, folders),
     folders,
-  })
+  }
 }
 
 /** Folders with plugin executables, the configuration's own first. */
-export function binFoldersFor(request: CniRequest, context: Pick<CniContext, 'paths'>): readonly string[] {
+export function binFoldersFor(
+  request: Pick<CniRequest, 'config'>,
+  context: Pick<CniContext, 'paths'>,
+): readonly string[] {
   const own = binFolderOf(request.config)
   return own === undefined ? context.paths.cniBinFolders : [own, ...context.paths.cniBinFolders]
 }
@@ -114,7 +131,7 @@ export function binFoldersFor(request: CniRequest, context: Pick<CniContext, 'pa
 /** The kubelet is asked only for a pod with a network that is made of devices. */
 async function findDevices(
   wanted: {
-    request: CniRequest
+    request: Requester
     pod: PodResource
     base: readonly BaseNetwork[]
     definitions: readonly (NetworkAttachmentDefinition | undefined)[]

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createFakeNetwork, type FakeNetwork } from '../../../test/contract/fake-driver.ts'
 import { Calm } from '../../base/calm.ts'
 import { describeError } from '../../base/errors.ts'
+import { KeyedLock } from '../../base/keyed-lock.ts'
 import { silentLog } from '../../base/log.ts'
 import { CniError } from '../../cni/errors.ts'
 import type { CniCommand, CniRequest } from '../../cni/request.ts'
@@ -76,6 +77,7 @@ async function createContext(): Promise<CniContext> {
     store,
     events: { event: (_, type, reason, message) => void eventLines.push(`${type} ${reason} ${message}`) },
     calm: new Calm(),
+    containers: new KeyedLock(),
     statusWriter: new StatusWriter(kube, silentLog, new Calm()),
     log: silentLog,
     paths: {

@@ -4,7 +4,7 @@ import { planRoutingChange } from '../../meta/routing/plan-routing-change.ts'
 import type { RoutedAttachment, RoutingPlan } from '../../meta/routing/types.ts'
 import type { RecordedAttachment } from '../attachment-record.ts'
 
-/** The plan for what has been recorded; the same for the same record. Attachments without a result do not count. */
+/** The plan for what has been recorded; the same for the same record. Those without a result, coming or going do not count. */
 export function planRecordedRouting(attachments: readonly RecordedAttachment[]): RoutingPlan {
   return planRouting(attachments.flatMap(routedAttachment))
 }
@@ -21,8 +21,8 @@ export function planRecordedChange(
 }
 
 function routedAttachment(recorded: RecordedAttachment, index: number): RoutedAttachment[] {
-  const { ifName, networkName, isDefault, requested, result } = recorded
-  if (result === undefined) return []
+  const { ifName, networkName, isDefault, requested, result, state } = recorded
+  if (result === undefined || state !== undefined) return []
   const routing = recorded.routing ?? { table: firstPodTable + index, keep: [], take: [] }
   return [{ ifName, networkName, isDefault, result, defaultRoute: requested.defaultRoute, routing }]
 }

@@ -18,7 +18,7 @@ export function planRoutingChange(
     .filter((step) => step.op !== 'ensureRoute' || stays(step.route.device))
     .filter((step) => !plan.operations.some((other) => isDeepStrictEqual(other, step)))
   const deletes = undone.filter(isDelete)
-  const restores = undone.filter((step) => !isDelete(step))
+  const restores = undone.filter((step) => !isDelete(step)).filter(isFirstOfItsPlace)
   return { ...plan, operations: [...deletes, ...restores, ...plan.operations] }
 }
 
@@ -34,6 +34,17 @@ function reverse(step: RoutingOperation): RoutingOperation {
     case 'deleteRule':
       return { op: 'ensureRule', rule: step.rule }
   }
+}
+
+/** Of routes that would replace one another, the first network's comes back. */
+function isFirstOfItsPlace(step: RoutingOperation, index: number, steps: readonly RoutingOperation[]): boolean {
+  return steps.findIndex((other) => isDeepStrictEqual(placeOf(other), placeOf(step))) === index
+}
+
+function placeOf(step: RoutingOperation): unknown {
+  if (step.op !== 'ensureRoute') return step
+  const { family, destination, table, metric } = step.route
+  return { family, destination, table, metric }
 }
 
 function isDelete(step: RoutingOperation): boolean {

@@ -9,6 +9,7 @@ import { Devices } from '../../../src/agent/devices/devices.ts'
 import { Networks } from '../../../src/agent/networks.ts'
 import { StatusWriter } from '../../../src/agent/status-writer.ts'
 import { Calm } from '../../../src/base/calm.ts'
+import { KeyedLock } from '../../../src/base/keyed-lock.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { type CniServer, serveCni } from '../../../src/cni/socket.ts'
 import { createFakeKernel } from '../../../src/kernel/fake.ts'
@@ -158,6 +159,7 @@ async function createContext(parts: {
     store,
     events: { event: () => {} },
     calm: new Calm(),
+    containers: new KeyedLock(),
     statusWriter,
     log: silentLog,
     paths: {
