@@ -1,12 +1,14 @@
-import type { KeyedLock } from '../../../base/keyed-lock.ts'
+import { KeyedLock } from '../../../base/keyed-lock.ts'
 import type { Informer } from '../../../kube/api.ts'
 import type { NodeDeps } from '../../driver.ts'
 import type { RoutedSettings } from '../config.ts'
-import type { Assigner } from '../ipam/assign.ts'
-import type { BlockStore } from '../ipam/block-store.ts'
-import type { HandleIndex } from '../ipam/handle-index.ts'
+import { Assigner } from '../ipam/assign.ts'
+import { BlockStore } from '../ipam/block-store.ts'
+import { BlockView } from '../ipam/block-view.ts'
+import { HandleIndex } from '../ipam/handle-index.ts'
 import type { IPPool } from '../resources.ts'
-import type { PendingReleases } from './pending-releases.ts'
+import type { BirdSources } from './bird-sync.ts'
+import { PendingReleases } from './pending-releases.ts'
 
 /** What the verbs of one node work with. */
 export interface NodeContext {
@@ -23,4 +25,27 @@ export interface NodeContext {
   readonly attaching: Set<string>
   /** MTU of the interface that holds the node's address. */
   nodeMtuBytes(): number | undefined
+}
+
+export function createContext(
+  settings: RoutedSettings,
+  sources: BirdSources,
+  nodeMtuBytes: () => number | undefined,
+): NodeContext {
+  const { deps, pools, blocks } = sources
+  const view = new BlockView(blocks)
+  const store = new BlockStore(deps.kube, view)
+  const handles = new HandleIndex({ kube: deps.kube, view, log: deps.log, calm: deps.calm })
+  return {
+    settings,
+    handles,
+    deps,
+    pools,
+    store,
+    assigner: new Assigner({ kube: deps.kube, store, handles, nodeName: deps.nodeName, now: Date.now }),
+    releases: new PendingReleases(deps.paths.stateFolder),
+    locks: new KeyedLock(),
+    attaching: new Set(),
+    nodeMtuBytes,
+  }
 }

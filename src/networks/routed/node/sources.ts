@@ -1,0 +1,49 @@
+import type { Unsubscribe } from '../../../base/observable.ts'
+import type { Informer } from '../../../kube/api.ts'
+import { createInformer } from '../../../kube/informer.ts'
+import type { KubeObject, ResourceType } from '../../../kube/resources/meta.ts'
+import type { NodeDeps } from '../../driver.ts'
+import { ownerOf } from '../ipam/block.ts'
+import { bgpConfigurations, bgpFilters, bgpPeers, blockAffinities, ipamBlocks, ipPools } from '../resources.ts'
+import type { BirdSources } from './bird-sync.ts'
+import type { Part } from './parts.ts'
+
+/** Caches of everything in the cluster that decides what this node does. */
+export function createSources(deps: NodeDeps): BirdSources {
+  const informer = <T extends KubeObject>(type: ResourceType<T>): Informer<T> =>
+    createInformer(deps.kube, type, { log: deps.log })
+  return {
+    deps,
+    pools: informer(ipPools),
+    blocks: informer(ipamBlocks),
+    affinities: informer(blockAffinities),
+    configurations: informer(bgpConfigurations),
+    peers: informer(bgpPeers),
+    filters: informer(bgpFilters),
+  }
+}
+
+/** Resolves when all are filled; those of the process are filled already. */
+export async function startSources(sources: BirdSources, signal: AbortSignal): Promise<void> {
+  const { pools, blocks, affinities, configurations, peers, filters } = sources
+  await Promise.all([pools, blocks, affinities, configurations, peers, filters].map((each) => each.start(signal)))
+}
+
+/** Says for each change which parts of the node it may change. */
+export function subscribe(sources: BirdSources, change: (part: Part) => void): Unsubscribe {
+  const { deps, pools, blocks, affinities, configurations, peers, filters } = sources
+  const subscriptions = [
+    pools.onChange(() => change('nft')),
+    deps.nodes.onChange(() => change('address')),
+    // Every ADD writes a block; only whose it is matters to BGP.
+    blocks.on((event) => {
+      if (event.type !== 'updated' || ownerOf(event.before) !== ownerOf(event.object)) change('bird')
+    }),
+    ...[pools, affinities, configurations, peers, filters, deps.nodes].map((each) =>
+      each.onChange(() => change('bird')),
+    ),
+  ]
+  return () => {
+    for (const unsubscribe of subscriptions) unsubscribe()
+  }
+}
