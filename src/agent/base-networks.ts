@@ -1,7 +1,8 @@
 import { CniError, cniErrorCode } from '../cni/errors.ts'
 import { type NetworkAttachmentDefinition, resourceNameOf } from '../kube/resources/net-attach-def.ts'
 import type { MetaConfig } from '../meta/net-conf.ts'
-import { type BaseNetwork, configListOf } from '../meta/select-networks.ts'
+import { configListOf } from '../meta/select/definition.ts'
+import type { BaseNetwork } from '../meta/select/types.ts'
 import { lookUpDefinitions } from './definition-lookup.ts'
 import { type NetworkFiles, readNetworkFolder, readNetworkPath } from './network-files.ts'
 

@@ -4,7 +4,7 @@ import { UndoStack } from '../base/undo.ts'
 import { CniError } from '../cni/errors.ts'
 import { attachAll } from './attach-all.ts'
 import { detachAll } from './detach-all.ts'
-import type { SelectedAttachment } from './select-networks.ts'
+import type { SelectedAttachment } from './select/types.ts'
 
 const sandbox = {
   containerId: 'c1',

@@ -5,7 +5,7 @@ import { codeOf } from '../cni/format-error.ts'
 import type { CniResult } from '../cni/result.ts'
 import type { AttachRequest, NetworkDriver, NodeSide, PodRef } from '../networks/driver.ts'
 import { groupIndependent } from './group-independent.ts'
-import type { SelectedAttachment } from './select-networks.ts'
+import type { SelectedAttachment } from './select/types.ts'
 
 /** For whom the networks are attached. */
 export interface Sandbox {

@@ -3,7 +3,10 @@ import { createFakeNetwork } from '../../test/contract/fake-driver.ts'
 import { readConfigList } from '../cni/config.ts'
 import type { NetworkAttachmentDefinition } from '../kube/resources/net-attach-def.ts'
 import { parseMetaConfig } from './net-conf.ts'
-import { NetworkSelectionError, readPodNetworks, type SelectOptions, selectNetworks } from './select-networks.ts'
+import { NetworkSelectionError } from './select/error.ts'
+import { readPodNetworks } from './select/pod-networks.ts'
+import type { SelectOptions } from './select/types.ts'
+import { selectNetworks } from './select-networks.ts'
 
 const routed = createFakeNetwork({ type: 'calico', runtimeConfig: [] }).driver
 const ovn = createFakeNetwork({ type: 'ovn-k8s-cni-overlay', runtimeConfig: ['ips', 'mac'] }).driver

@@ -1,7 +1,7 @@
 import type { NodeResource } from '../kube/resources/core.ts'
 import { assignRouting } from '../meta/routing/assign-routing.ts'
 import { planRouting } from '../meta/routing/plan-routing.ts'
-import type { SelectedAttachment } from '../meta/select-networks.ts'
+import type { SelectedAttachment } from '../meta/select/types.ts'
 import type { AttachmentPreview, ClusterPrefixes } from '../networks/driver.ts'
 import { findDnsPath } from './dns-path.ts'
 import { renderRoutes } from './routes.ts'

@@ -1,15 +1,10 @@
 import { CniError, cniErrorCode } from '../cni/errors.ts'
 import { networkAttachmentDefinitions } from '../kube/resources/net-attach-def.ts'
 import { type MetaConfig, parseMetaConfig } from '../meta/net-conf.ts'
-import {
-  type BaseNetwork,
-  configListOf,
-  neededDefinitions,
-  type PodNetworks,
-  readPodNetworks,
-  type SelectedAttachment,
-  selectNetworks,
-} from '../meta/select-networks.ts'
+import { configListOf } from '../meta/select/definition.ts'
+import { neededDefinitions, type PodNetworks, readPodNetworks } from '../meta/select/pod-networks.ts'
+import type { BaseNetwork, SelectedAttachment } from '../meta/select/types.ts'
+import { selectNetworks } from '../meta/select-networks.ts'
 import { findDriver } from '../networks/registry.ts'
 import type { PreviewSources } from './sources.ts'
 

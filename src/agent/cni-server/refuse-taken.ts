@@ -1,6 +1,6 @@
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
-import type { SelectedAttachment } from '../../meta/select-networks.ts'
+import type { SelectedAttachment } from '../../meta/select/types.ts'
 
 /**
  * Throws CniError when the pod has an interface already that another's plugin is to make: the plugin would fail, and

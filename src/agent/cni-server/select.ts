@@ -9,15 +9,10 @@ import { type NetworkAttachmentDefinition, resourceNameOf } from '../../kube/res
 import { NetworkAnnotationError } from '../../kube/resources/network-selection.ts'
 import type { PodDevices } from '../../meta/assign-devices.ts'
 import { binFolderOf, isMetaConfig, type MetaConfig, metaPluginTypes, parseMetaConfig } from '../../meta/net-conf.ts'
-import {
-  type BaseNetwork,
-  type DefinitionSources,
-  NetworkSelectionError,
-  neededDefinitions,
-  readPodNetworks,
-  type SelectedAttachment,
-  selectNetworks,
-} from '../../meta/select-networks.ts'
+import { NetworkSelectionError } from '../../meta/select/error.ts'
+import { neededDefinitions, readPodNetworks } from '../../meta/select/pod-networks.ts'
+import type { BaseNetwork, DefinitionSources, SelectedAttachment } from '../../meta/select/types.ts'
+import { selectNetworks } from '../../meta/select-networks.ts'
 import { filesFor, findBaseNetworks, findFile } from '../base-networks.ts'
 import { lookUpDefinitions } from '../definition-lookup.ts'
 import type { CniContext } from './context.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { NetworkSelection } from '../../kube/resources/network-selection.ts'
-import { NetworkSelectionError } from '../../meta/select-networks.ts'
+import { NetworkSelectionError } from '../../meta/select/error.ts'
 import { type Plugged, planHotPlug } from './plan-hot-plug.ts'
 
 const eth0: Plugged = { ifName: 'eth0' }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { NetworkSelection } from '../../kube/resources/network-selection.ts'
-import { NetworkSelectionError } from '../../meta/select-networks.ts'
+import { NetworkSelectionError } from '../../meta/select/error.ts'
 
 /** What a running pod has. Without a selection it came from the configuration, and hot-plug never touches it. */
 export interface Plugged {

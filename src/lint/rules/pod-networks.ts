@@ -1,5 +1,5 @@
 import { TwinlaneError } from '../../base/errors.ts'
-import { NetworkSelectionError } from '../../meta/select-networks.ts'
+import { NetworkSelectionError } from '../../meta/select/error.ts'
 import type { LintContext } from '../context.ts'
 import { describeRefusal } from '../describe-refusal.ts'
 import type { Finding } from '../finding.ts'

@@ -1,6 +1,6 @@
 import { TwinlaneError } from '../../base/errors.ts'
 import { networksAnnotation } from '../../kube/resources/net-attach-def.ts'
-import { readPodNetworks } from '../../meta/select-networks.ts'
+import { readPodNetworks } from '../../meta/select/pod-networks.ts'
 import { describeRefusal } from '../describe-refusal.ts'
 import { defaultInterface } from '../pod-selections.ts'
 import type { Rule } from '../rule.ts'
