@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
 import { dirname } from 'node:path'
+import type { Log } from '../base/log.ts'
 
 export interface HealthSources {
   /** Why the node is not ready; empty when it is. */
@@ -33,6 +34,21 @@ export async function serveHealth(address: string, sources: HealthSources): Prom
         server.close(() => resolve())
         server.closeAllConnections()
       }),
+  }
+}
+
+/** As serveHealth, unless it is `off`. They are worth less than the pods: where they fail the agent goes on without. */
+export async function tryServeHealth(
+  address: string,
+  sources: HealthSources,
+  log: Log,
+): Promise<HealthServer | undefined> {
+  if (address === 'off') return undefined
+  try {
+    return await serveHealth(address, sources)
+  } catch (error) {
+    log.error({ error, fix: 'Set agent.httpAddress to a free address.' }, `no health and metrics on ${address}`)
+    return undefined
   }
 }
 

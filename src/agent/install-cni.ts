@@ -1,6 +1,7 @@
 import { chmod, copyFile, link, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConfigError, errorCode } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 
 /** Name of the CNI executable, and `type` of the meta-plugin. */
 export const shimName = 'twinlane'
@@ -35,6 +36,16 @@ export async function installCni(shimPath: string, binFolder: string): Promise<I
     else await replace(path, (temporary) => link(own, temporary))
   }
   return { foreign }
+}
+
+/** Installs into the first folder of plugin executables and says what it left alone there. */
+export async function installShim(
+  { shim, cniBinFolders: [binFolder] }: { shim: string; cniBinFolders: readonly string[] },
+  log: Log,
+): Promise<void> {
+  if (binFolder === undefined) throw new Error('there is no folder for CNI executables')
+  const { foreign } = await installCni(shim, binFolder)
+  if (foreign.length > 0) log.warn({ binFolder, foreign }, "left other vendors' CNI executables alone")
 }
 
 async function ownerOf(path: string): Promise<'nobody' | 'ours' | 'foreign'> {

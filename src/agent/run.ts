@@ -4,8 +4,9 @@ import { createLog } from '../base/log.ts'
 import { createKernel } from '../kernel/linux.ts'
 import { createKubeClient } from '../kube/client.ts'
 import { type KubeConfig, loadKubeConfig } from '../kube/kubeconfig.ts'
-import { createAgent, defaultPaths } from './agent.ts'
+import { createAgent } from './agent.ts'
 import { loadAgentConfig } from './config.ts'
+import { defaultPaths } from './paths.ts'
 
 /** Runs the node process until the signal aborts. Resolves with its exit code; failures are logged with their fix. */
 export async function runAgent(options: { configFile: string; shim: string; signal: AbortSignal }): Promise<number> {

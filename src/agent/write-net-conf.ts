@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findFile, writeFileAtomic } from '../base/file.ts'
 import type { NetworkConfig } from '../cni/request.ts'
+import type { AgentSettings } from './config.ts'
 import { shimName } from './install-cni.ts'
 
 /** The file that tells the runtime to call us. */
@@ -22,6 +23,11 @@ const defaultContent = {
 /** The whole configuration of the meta-plugin; its `type` is always ours. */
 export function buildNetConf(content: Readonly<Record<string, unknown>> = defaultContent): NetworkConfig {
   return { cniVersion: '1.0.0', name: 'multus-cni-network', ...content, type: shimName }
+}
+
+/** The file as the agent's settings have it. */
+export function describeNetConf(folder: string, { fileName, content }: AgentSettings['netConf']): NetConfFile {
+  return { folder, name: fileName, text: renderNetConf(buildNetConf(content)) }
 }
 
 /** As it stands in the file. */
