@@ -119,6 +119,14 @@ export function systemId(config: LabConfig, node: LabNode): string {
   return parts.join('-')
 }
 
+/** Names of the ports that ovn-controller makes on a node: between its bridges, and a tunnel to every other node. */
+export function controllerPorts(config: LabConfig, node: LabNode): string[] {
+  const localnet = `br${config.ovn.gatewayInterface}_${node.name}`
+  const others = config.nodes.filter(({ name }) => name !== node.name)
+  const tunnels = others.map((other) => `ovn-${systemId(config, other).slice(0, 6)}-0`)
+  return [`patch-${localnet}-to-br-int`, `patch-br-int-to-${localnet}`, ...tunnels]
+}
+
 function ovsdbServer(config: LabConfig, node: LabNode): Engine {
   const id = systemId(config, node)
   return {

@@ -2,7 +2,15 @@ import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { TwinlaneError } from '../base/errors.ts'
 import type { LabNode } from './config.ts'
-import { controlPlaneEngines, type Engine, nodeEngines, runInNode, systemId, writeEngineFiles } from './engines.ts'
+import {
+  controllerPorts,
+  controlPlaneEngines,
+  type Engine,
+  nodeEngines,
+  runInNode,
+  systemId,
+  writeEngineFiles,
+} from './engines.ts'
 import type { Lab } from './lab.ts'
 import { type ProcessSpec, SupervisedProcess } from './supervised-process.ts'
 
@@ -22,9 +30,23 @@ export async function startEngines(lab: Lab, signal: AbortSignal): Promise<void>
   )
 }
 
-/** Resolves when OVN's southbound database knows every node as a chassis. */
+/** Resolves when OVN's southbound database knows every node as a chassis, and every node's switch is wired up. */
 export async function waitForChassis(lab: Lab, signal: AbortSignal): Promise<void> {
   await Promise.all(lab.config.nodes.map((node) => waitForChassisOf(lab, node, signal)))
+  await Promise.all(lab.config.nodes.map((node) => waitForPorts(lab, node, signal)))
+}
+
+/** ovn-controller makes the patch ports and the tunnels a moment after the chassis and the gateway are known. */
+async function waitForPorts(lab: Lab, node: LabNode, signal: AbortSignal): Promise<void> {
+  const ports = controllerPorts(lab.config, node)
+  const waits = ports.flatMap((name) => ['--', 'wait-until', 'Interface', name])
+  try {
+    await runInNode(lab.node(node.name), ['ovs-vsctl', `--timeout=${chassisTimeoutS}`, ...waits], signal)
+  } catch (error) {
+    signal.throwIfAborted()
+    const what = `Open vSwitch of ${node.name} lacks one of the ports ${ports.join(', ')} after ${chassisTimeoutS} s`
+    throw new TwinlaneError(what, { cause: error, fix: 'Look at the log of ovn-controller on that node.' })
+  }
 }
 
 async function waitForChassisOf(lab: Lab, node: LabNode, signal: AbortSignal): Promise<void> {

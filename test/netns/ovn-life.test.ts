@@ -83,7 +83,8 @@ describe('the takeover of the gateway interface', () => {
     expect(await pingFive({ netns: cluster.fabric.fabric }, '192.168.200.11')).toMatch(
       /5 packets received, 0% packet loss/,
     )
-    expect(cluster.side('n1').status()).toEqual({ isReady: true, problems: [] })
+    await eventually(() => cluster.side('n1').status().isReady)
+    expect(cluster.vsctl('n1', 'list-ports', 'brens3')).toMatch(/patch-brens3_n1-to-br-int/)
   })
 })
 

@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net'
 import { defer } from '../../../base/clock.ts'
 import { parseInterfaceAddress } from '../../../base/ip.ts'
 import { findNodeSubnet } from '../annotations.ts'
-import { gatewayBridge, integrationBridge, type NodeSubnet, nodeSubnet } from '../topology/names.ts'
+import { gatewayBridge, integrationBridge, type NodeSubnet, nodeSubnet, patchPort } from '../topology/names.ts'
 import { annotateNode } from './annotate-node.ts'
 import { ensureChassis, ensureSystemId } from './chassis.ts'
 import type { NodeContext } from './context.ts'
@@ -43,6 +43,7 @@ export class NodeSetup {
     await this.#ensureHostNetwork(subnet, gateway)
     await annotateNode(this.#context, { systemId, subnet, gateway })
     await this.#peers.warm(gateway)
+    this.missing = this.#findMissingPatch(gateway)
   }
 
   async stop(): Promise<void> {
@@ -113,6 +114,13 @@ export class NodeSetup {
     const node = this.#context.nodes.get(this.#context.nodeName)
     const cidr = node === undefined ? undefined : findNodeSubnet(node)
     return cidr === undefined ? undefined : nodeSubnet(cidr)
+  }
+
+  /** Nothing crosses the gateway bridge before; ovn-controller makes it when the controller has made the router. */
+  #findMissingPatch(gateway: GatewayBridge | undefined): string | undefined {
+    const { local, nodeName } = this.#context
+    if (gateway === undefined || local.ofport(patchPort(gateway.bridge, nodeName)) !== undefined) return undefined
+    return `no patch port yet between ${gateway.bridge} and br-int: are controller and ovn-controller running?`
   }
 
   #findMissing(subnet: NodeSubnet | undefined): string | undefined {
