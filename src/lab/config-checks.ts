@@ -1,5 +1,5 @@
 import { ConfigError } from '../base/errors.ts'
-import { type Cidr, cidrContains, cidrsOverlap, parseCidr } from '../base/ip.ts'
+import { type Cidr, cidrContains, cidrsOverlap, formatCidr, parseCidr } from '../base/ip.ts'
 import type { LabConfig, LabNode } from './config.ts'
 
 /** What Linux allows for an interface name: IFNAMSIZ less the closing zero. */
@@ -25,8 +25,12 @@ export function checkConfig(config: LabConfig): void {
   checkDuplicateAddresses(config)
 }
 
-/** `cidr` or `cidr/hostPrefix`, as daemonset.sh's --net-cidr has it. Throws ConfigError. */
-export function parseNetCidr(text: string): { cidr: Cidr; hostPrefixLength: number } {
+/** `cidr` or `cidr/hostPrefix`, several separated by commas, as daemonset.sh's --net-cidr has it. Throws ConfigError. */
+function parseNetCidrs(text: string): Cidr[] {
+  return text.split(',').map((part) => parseNetCidr(part.trim()).cidr)
+}
+
+function parseNetCidr(text: string): { cidr: Cidr; hostPrefixLength: number } {
   const parts = text.split('/')
   try {
     const cidr = parseCidr(parts.slice(0, 2).join('/'), { strict: true })
@@ -158,13 +162,10 @@ function checkOverlaps(config: LabConfig): void {
     ...config.fabric.networks.map((each, index) => ({ field: `fabric.networks[${index}].cidr`, cidr: each.cidr })),
     ...config.fabric.outside.map((each, index) => ({ field: `fabric.outside[${index}]`, cidr: `${each}/32` })),
     { field: 'routed.ipPoolCidr', cidr: config.routed.ipPoolCidr },
-    { field: 'ovn.netCidr', cidr: config.ovn.netCidr },
+    ...parseNetCidrs(config.ovn.netCidr).map((cidr) => ({ field: 'ovn.netCidr', cidr: formatCidr(cidr) })),
     { field: 'ovn.svcCidr', cidr: config.ovn.svcCidr },
     ...ovnInternal,
-  ].map((each) => ({
-    ...each,
-    parsed: each.field === 'ovn.netCidr' ? parseNetCidr(each.cidr).cidr : parseCidr(each.cidr),
-  }))
+  ].map((each) => ({ ...each, parsed: parseCidr(each.cidr) }))
   prefixes.forEach((one, index) => {
     const other = prefixes.slice(0, index).find((candidate) => cidrsOverlap(candidate.parsed, one.parsed))
     if (other === undefined) return

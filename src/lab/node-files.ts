@@ -85,6 +85,8 @@ function processConfig(config: LabConfig, kubeconfig: string, node?: LabNode): P
       routed: config.routed,
       ovn: {
         ...config.ovn,
+        // Else a service whose endpoints are addresses of eth0 would be sent to the next hop, which has no way to them.
+        hostCidrs: [config.routed.ipPoolCidr],
         northbound: `${database}:6641`,
         southbound: `${database}:6642`,
         datapathType: 'netdev',

@@ -66,7 +66,7 @@ export interface RoutedSettingsFile {
 
 /** Settings of the OVN network, with the names users know from daemonset.sh beside them. */
 export interface OvnSettingsFile {
-  /** --net-cidr; `cidr` or `cidr/hostPrefix`. @default 10.128.0.0/14/23 */
+  /** --net-cidr; `cidr` or `cidr/hostPrefix`, several separated by commas. @default 10.128.0.0/14/23 */
   netCidr?: string
   /** --svc-cidr @default 172.30.0.0/16 */
   svcCidr?: string
@@ -74,8 +74,10 @@ export interface OvnSettingsFile {
   gatewayMode?: 'local' | 'shared'
   /** --gateway-interface: NIC to move into the gateway bridge; absent: no takeover, mp0 only. */
   gatewayInterface?: string
-  /** --gateway-nexthop */
+  /** --gateway-nexthop; absent: that of the gateway interface's default route. */
   gatewayNextHop?: string
+  /** With gatewayMode shared: prefixes that pods reach through their host all the same, e.g. those of eth0's pods. */
+  hostCidrs?: string[]
   /** --multicast-enabled @default false */
   multicastEnabled?: boolean
   /** --disable-snat-multiple-gws @default false */

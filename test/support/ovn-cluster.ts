@@ -23,6 +23,7 @@ import { networkAttachmentDefinitions } from '../../src/kube/resources/net-attac
 import type { AttachRequest, NodeSide } from '../../src/networks/driver.ts'
 import { type OvnConfig, type OvnSettings, parseOvnConfig, parseOvnSettings } from '../../src/networks/ovn/config.ts'
 import { ovnDriver } from '../../src/networks/ovn/driver.ts'
+import type { OvnSettingsFile } from '../../src/networks/process-config.ts'
 import { ip, makeNetns, removeNetns } from './netns.ts'
 import { makeFabric, type TestFabric, type TestNode } from './ovn.ts'
 
@@ -56,6 +57,11 @@ export interface TestPod {
   readonly address: string
 }
 
+/** Settings that differ from the article's; a value of undefined takes one away. */
+export type SettingsChanges = { readonly [K in keyof OvnSettingsFile]?: OvnSettingsFile[K] | undefined } & {
+  readonly perNode?: (node: TestNode) => Partial<OvnSettingsFile>
+}
+
 /** Controller and agents of the OVN network in this process, over real engines in two hosts' namespaces. */
 export class OvnCluster {
   readonly fabric: TestFabric
@@ -71,13 +77,16 @@ export class OvnCluster {
   #controller: Lifecycle | undefined
   #containers = 0
 
-  private constructor(fabric: TestFabric) {
+  readonly #changes: SettingsChanges
+
+  private constructor(fabric: TestFabric, changes: SettingsChanges) {
     this.fabric = fabric
+    this.#changes = changes
   }
 
   /** Hosts, databases and API, with neither controller nor agents. */
-  static async make(): Promise<OvnCluster> {
-    const cluster = new OvnCluster(await makeFabric())
+  static async make(changes: SettingsChanges = {}): Promise<OvnCluster> {
+    const cluster = new OvnCluster(await makeFabric(), changes)
     for (const { name, management } of cluster.fabric.nodes) {
       const status = { addresses: [{ type: 'InternalIP', address: management }] }
       cluster.kube.seed(nodeType, { metadata: { name }, status } as NodeResource)
@@ -92,12 +101,16 @@ export class OvnCluster {
   }
 
   /** As `make`, with everything started and every node annotated. */
-  static async start(): Promise<OvnCluster> {
-    const cluster = await OvnCluster.make()
-    await cluster.startController()
-    for (const node of cluster.fabric.nodes) await cluster.startAgent(node)
-    await cluster.ready()
+  static async start(changes: SettingsChanges = {}): Promise<OvnCluster> {
+    const cluster = await OvnCluster.make(changes)
+    await cluster.startAll()
     return cluster
+  }
+
+  async startAll(): Promise<void> {
+    await this.startController()
+    for (const node of this.fabric.nodes) await this.startAgent(node)
+    await this.ready()
   }
 
   async close(): Promise<void> {
@@ -143,7 +156,7 @@ export class OvnCluster {
     }
     const common = { kube, log, pods, nodes, paths, events: this.#recorder() }
     const deps = { ...common, calm: new Calm(), nodeName: node.name, kernel }
-    const side = ovnDriver.nodeSide(this.#settings(), deps)
+    const side = ovnDriver.nodeSide(this.#settings(node), deps)
     this.sides.set(node.name, side)
     await side.start(this.#stop.signal)
   }
@@ -218,6 +231,16 @@ export class OvnCluster {
     return execFileSync('ovn-nbctl', [`--db=unix:${this.fabric.folder}/nb.sock`, ...args], { encoding: 'utf8' }).trim()
   }
 
+  sbctl(...args: string[]): string {
+    return execFileSync('ovn-sbctl', [`--db=unix:${this.fabric.folder}/sb.sock`, ...args], { encoding: 'utf8' }).trim()
+  }
+
+  /** What the node has said of its gateway. */
+  kubeGateway(node: string): Record<string, unknown> {
+    const text = this.nodes.get(node)?.metadata.annotations?.['k8s.ovn.org/l3-gateway-config'] ?? '{}'
+    return (JSON.parse(text) as { default: Record<string, unknown> }).default
+  }
+
   portGone(name: string): Promise<void> {
     return eventually(() => !['n1', 'n2'].some((node) => this.nbctl('lsp-list', node).includes(`(${name})`)))
   }
@@ -229,7 +252,8 @@ export class OvnCluster {
     }
   }
 
-  #settings(): OvnSettings {
+  #settings(node?: TestNode): OvnSettings {
+    const { perNode, ...changes } = this.#changes
     return parseOvnSettings({
       netCidr: '10.144.0.0/16',
       svcCidr: '10.96.0.0/16',
@@ -241,6 +265,8 @@ export class OvnCluster {
       encapType,
       northbound: this.fabric.northbound,
       southbound: this.fabric.southbound,
+      ...changes,
+      ...(node === undefined ? {} : perNode?.(node)),
     })
   }
 }

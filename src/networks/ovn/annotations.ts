@@ -64,11 +64,11 @@ export function findGateway(node: KubeObject): GatewayFacts | undefined {
 }
 
 /** The text of k8s.ovn.org/l3-gateway-config. `undefined` says that the node has no gateway. */
-export function renderGateway(gateway: GatewayFacts | undefined): string {
+export function renderGateway(gateway: GatewayFacts | undefined, mode: 'local' | 'shared' = 'local'): string {
   if (gateway === undefined) return JSON.stringify({ default: { mode: '' } })
   return JSON.stringify({
     default: {
-      mode: 'local',
+      mode,
       'bridge-id': gateway.bridge,
       'interface-id': gateway.interfaceId,
       'mac-address': gateway.mac,

@@ -20,11 +20,26 @@ test("the article's settings are taken, a node gets a /24 by default", () => {
     gatewayInterface: 'ens3',
     gatewayNextHop: '192.168.200.1',
   })
-  expect(settings).toMatchObject({ netCidr: '10.144.0.0/16', hostPrefix: 24, mtuBytes: 1400, encapType: 'geneve' })
+  expect(settings).toMatchObject({
+    nodePools: [{ cidr: '10.144.0.0/16', hostPrefix: 24 }],
+    netCidrs: ['10.144.0.0/16'],
+    mtuBytes: 1400,
+    encapType: 'geneve',
+  })
 })
 
 test('the default prefix of daemonset.sh carries the length of a subnet', () => {
-  expect(parseOvnSettings(remotes)).toMatchObject({ netCidr: '10.128.0.0/14', hostPrefix: 23 })
+  expect(parseOvnSettings(remotes)).toMatchObject({ nodePools: [{ cidr: '10.128.0.0/14', hostPrefix: 23 }] })
+})
+
+test('several prefixes are taken in order', () => {
+  expect(parseOvnSettings({ ...remotes, netCidr: '10.144.0.0/16, 10.150.0.0/20/24' })).toMatchObject({
+    nodePools: [
+      { cidr: '10.144.0.0/16', hostPrefix: 24 },
+      { cidr: '10.150.0.0/20', hostPrefix: 24 },
+    ],
+    netCidrs: ['10.144.0.0/16', '10.150.0.0/20'],
+  })
 })
 
 test.each([
@@ -36,7 +51,10 @@ test.each([
   [{ ...remotes, netCidr: 'fd00::/48' }, /netCidr/],
   [{ ...remotes, netCidr: '100.64.0.0/15' }, /netCidr: 100.64.0.0\/15 overlaps the join network/],
   [{ ...remotes, netCidr: '10.96.0.0/12', svcCidr: '10.96.0.0/16' }, /netCidr: 10.96.0.0\/12 overlaps svcCidr/],
-  [{ ...remotes, gatewayMode: 'shared' }, /gatewayMode: shared is not supported yet/],
+  [{ ...remotes, gatewayMode: 'shared' }, /gatewayMode: shared needs a gatewayInterface/],
+  [{ ...remotes, netCidr: '10.144.0.0/16,10.144.128.0/17/24' }, /netCidr: 10.144.128.0\/17 overlaps 10.144.0.0\/16/],
+  [{ ...remotes, netCidr: '10.144.0.0/16,10.150.0.0/20/26' }, /netCidr: nodes would have subnets of \/24 and \/26/],
+  [{ ...remotes, hostCidrs: ['10.244.0.1/16'] }, /hostCidrs\[0\]: "10.244.0.1\/16" has host bits/],
   [{ ...remotes, gatewayInterface: 'a-very-long-name' }, /gatewayInterface: must be an interface name of at most 13/],
   [{ ...remotes, gatewayNextHop: '192.168.200' }, /gatewayNextHop: must be an IP address/],
   [{ ...remotes, encapTyp: 'vxlan' }, /encapTyp/],

@@ -3,6 +3,7 @@ import { ConfigError } from '../../base/errors.ts'
 import { AddressError, cidrsOverlap, isAddress, parseCidr } from '../../base/ip.ts'
 import { parseSchema } from '../../base/parse-schema.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
+import type { NodePool } from './ipam/node-subnets.ts'
 import { joinCidr, masqueradeCidr } from './topology/names.ts'
 
 /** Values of `type` in a CNI configuration that the OVN network serves; the first is its own. */
@@ -20,6 +21,7 @@ const settingsSchema = z.strictObject({
     .regex(/^[^\s/]{1,13}$/, 'must be an interface name of at most 13 characters: the bridge gets "br" before it')
     .optional(),
   gatewayNextHop: address.optional(),
+  hostCidrs: z.array(z.string()).default([]),
   multicastEnabled: z.boolean().default(false),
   disableSnatMultipleGateways: z.boolean().default(false),
   disablePacketMtuCheck: z.boolean().default(false),
@@ -33,20 +35,23 @@ const settingsSchema = z.strictObject({
 
 /** What holds for the OVN network on every node: OvnSettingsFile with its defaults filled in. */
 export interface OvnSettings extends Omit<z.infer<typeof settingsSchema>, 'netCidr'> {
-  /** Canonical prefix of all pods. */
-  readonly netCidr: string
-  /** Prefix length of a node's subnet. */
-  readonly hostPrefix: number
+  /** Where nodes' subnets come from, in this order. */
+  readonly nodePools: readonly NodePool[]
+  /** Their prefixes: those of all pods. */
+  readonly netCidrs: readonly string[]
 }
 
 /** Throws ConfigError naming the field. */
 export function parseOvnSettings(raw: unknown): OvnSettings {
   const file = parseSchema(settingsSchema, raw ?? {}, { where: 'networks.ovn' })
-  const settings = { ...file, ...parseNetCidr(file.netCidr) }
+  const { netCidr, ...rest } = file
+  const nodePools = netCidr.split(',').map((part) => parseNetCidr(part.trim()))
+  const settings = { ...rest, nodePools, netCidrs: nodePools.map(({ cidr }) => cidr) }
+  checkHostPrefixes(nodePools)
   checkPrefixes(settings)
-  if (settings.gatewayMode === 'shared') {
-    throw new ConfigError('networks.ovn.gatewayMode', 'shared is not supported yet', {
-      fix: 'write gatewayMode: local',
+  if (settings.gatewayMode === 'shared' && settings.gatewayInterface === undefined) {
+    throw new ConfigError('networks.ovn.gatewayMode', 'shared needs a gatewayInterface: pods leave through it', {
+      fix: 'name the interface, or write gatewayMode: local',
     })
   }
   return settings
@@ -91,7 +96,7 @@ export function parseOvnConfig(list: NetworkConfigList): OvnConfig {
   return { ...config, networkKey: 'default' }
 }
 
-function parseNetCidr(text: string): { netCidr: string; hostPrefix: number } {
+function parseNetCidr(text: string): NodePool {
   const [, prefix, host] = /^([^/]+\/\d+)(?:\/(\d+))?$/.exec(text) ?? []
   const field = 'networks.ovn.netCidr'
   if (prefix === undefined) throw new ConfigError(field, `"${text}" is not like 10.144.0.0/16 or 10.144.0.0/16/24`)
@@ -102,21 +107,32 @@ function parseNetCidr(text: string): { netCidr: string; hostPrefix: number } {
       fix: 'write the host prefix after a second slash, longer than the prefix and at most 29',
     })
   }
-  return { netCidr: prefix, hostPrefix }
+  return { cidr: prefix, hostPrefix }
 }
 
-function checkPrefixes(settings: { netCidr: string; svcCidr: string }): void {
+/** A node's way out is a route by source; OVN would prefer a longer one to the way to another node's shorter subnet. */
+function checkHostPrefixes(pools: readonly NodePool[]): void {
+  const lengths = [...new Set(pools.map(({ hostPrefix }) => hostPrefix))]
+  if (lengths.length === 1) return
+  throw new ConfigError('networks.ovn.netCidr', `nodes would have subnets of /${lengths.join(' and /')}`, {
+    fix: 'write the same host prefix after each prefix',
+  })
+}
+
+function checkPrefixes(settings: Pick<OvnSettings, 'netCidrs' | 'svcCidr' | 'hostCidrs'>): void {
   const services = strictCidr('networks.ovn.svcCidr', settings.svcCidr)
+  settings.hostCidrs.forEach((cidr, index) => void strictCidr(`networks.ovn.hostCidrs[${index}]`, cidr))
   const named = [
     ['svcCidr', services],
     ['the join network', parseCidr(joinCidr)],
     ['the masquerade network', parseCidr(masqueradeCidr)],
   ] as const
-  for (const [name, cidr] of named) {
-    if (cidrsOverlap(cidr, parseCidr(settings.netCidr))) {
-      throw new ConfigError('networks.ovn.netCidr', `${settings.netCidr} overlaps ${name}`, { fix: 'choose another' })
-    }
-  }
+  settings.netCidrs.forEach((text, index) => {
+    const before = settings.netCidrs.slice(0, index).map((other) => [other, parseCidr(other)] as const)
+    const found = [...named, ...before].find(([, cidr]) => cidrsOverlap(cidr, parseCidr(text)))
+    if (found === undefined) return
+    throw new ConfigError('networks.ovn.netCidr', `${text} overlaps ${found[0]}`, { fix: 'choose another' })
+  })
 }
 
 function strictCidr(field: string, text: string): ReturnType<typeof parseCidr> {

@@ -39,6 +39,6 @@ export async function previewOvn(
       isCertain || requested.mac !== undefined
         ? []
         : [`the MAC of ${ifName} is 0a:58 and the four bytes of its address`],
-    prefixes: { pods: [settings.netCidr], services: [settings.svcCidr] },
+    prefixes: { pods: settings.netCidrs, services: [settings.svcCidr] },
   }
 }

@@ -2,7 +2,7 @@ import type { KubeClient } from '../../../kube/api.ts'
 import { isConflict, isNotFound } from '../../../kube/errors.ts'
 import { type NodeResource, nodes as nodeType } from '../../../kube/resources/core.ts'
 import { findChassisId, findGateway, findNodeNumber, findNodeSubnet, nodeAnnotation } from '../annotations.ts'
-import { allocateNodeNumbers, allocateNodeSubnets } from '../ipam/node-subnets.ts'
+import { allocateNodeNumbers, allocateNodeSubnets, type NodePool } from '../ipam/node-subnets.ts'
 import { joinAddress } from '../topology/names.ts'
 import type { NodeFacts } from '../topology/node.ts'
 
@@ -15,7 +15,7 @@ export interface NodeAllocation {
 /** Subnets and numbers of all nodes, those that are allocated already kept. Nodes for which no subnet is left are absent. */
 export function allocateNodes(
   nodes: readonly NodeResource[],
-  network: { netCidr: string; hostPrefix: number },
+  { nodePools }: { readonly nodePools: readonly NodePool[] },
 ): NodeAllocation[] {
   const ordered = [...nodes].sort(byAllocationOrder)
   const claims = ordered.map((node) => ({
@@ -23,7 +23,7 @@ export function allocateNodes(
     subnet: findNodeSubnet(node),
     number: findNodeNumber(node),
   }))
-  const subnets = allocateNodeSubnets(network.netCidr, network.hostPrefix, claims)
+  const subnets = allocateNodeSubnets(nodePools, claims)
   const numbers = allocateNodeNumbers(claims)
   return ordered.flatMap((node) => {
     const [subnet, number] = [subnets.get(node.metadata.name), numbers.get(node.metadata.name)]

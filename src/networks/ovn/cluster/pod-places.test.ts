@@ -17,7 +17,7 @@ class Fixture {
   port: object | undefined
   readonly events: string[] = []
   readonly places = new PodPlaces({
-    settings: { netCidr: '10.144.0.0/16', svcCidr: '172.30.0.0/16' },
+    settings: { netCidrs: ['10.144.0.0/16'], svcCidr: '172.30.0.0/16' },
     northbound: { view: { find: () => ({ _uuid: 'switch' }), byName: () => this.port } },
     events: { event: (...[, , , message]: string[]) => this.events.push(message ?? '') },
     pods: { list: () => this.pods },

@@ -129,8 +129,8 @@ export class PodPlaces {
   #networkOf(pod: PodResource, place: PodPlace, hasOtherDefaultRoute: boolean): PodNetwork {
     const written = findPodNetwork(pod, networkKey)
     if (written !== undefined) return written
-    const { netCidr, svcCidr } = this.#context.settings
-    return buildPodNetwork(place, { netCidr, svcCidr, ownsDefaultRoute: !hasOtherDefaultRoute })
+    const { netCidrs, svcCidr } = this.#context.settings
+    return buildPodNetwork(place, { netCidrs, svcCidr, ownsDefaultRoute: !hasOtherDefaultRoute })
   }
 
   /**

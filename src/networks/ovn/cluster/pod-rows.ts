@@ -50,7 +50,7 @@ export function buildPodRows(
 /** What the pod's annotation says of this network. Prefixes of cluster and services lead to the node's router. */
 export function buildPodNetwork(
   place: PodPlace,
-  options: { netCidr: string; svcCidr: string; ownsDefaultRoute: boolean },
+  options: { netCidrs: readonly string[]; svcCidr: string; ownsDefaultRoute: boolean },
 ): PodNetwork {
   const { gateway, prefixLength } = nodeSubnet(place.subnet)
   const address = `${place.address}/${prefixLength}`
@@ -58,7 +58,7 @@ export function buildPodNetwork(
     ip_addresses: [address],
     mac_address: place.mac,
     ...(options.ownsDefaultRoute ? { gateway_ips: [gateway] } : {}),
-    routes: [options.netCidr, options.svcCidr].map((dest) => ({ dest, nextHop: gateway })),
+    routes: [...options.netCidrs, options.svcCidr].map((dest) => ({ dest, nextHop: gateway })),
     ip_address: address,
     ...(options.ownsDefaultRoute ? { gateway_ip: gateway } : {}),
     role: 'primary',

@@ -111,7 +111,7 @@ class ClusterSide implements Lifecycle {
     const nodes = this.#deps.nodes.list()
     const allocations = allocateNodes(nodes, settings)
     if (allocations.length < nodes.length) {
-      this.#context.log.error({ netCidr: settings.netCidr }, 'no subnet left for every node; use a larger netCidr')
+      this.#context.log.error({ netCidrs: settings.netCidrs }, 'no subnet left for every node; add a prefix to netCidr')
     }
     for (const allocation of allocations) await writeAllocation(kube, allocation)
   }

@@ -5,14 +5,15 @@ import { PodAddresses } from './pod-addresses.ts'
 
 describe('node subnets', () => {
   const claim = (node: string, subnet?: string) => ({ node, subnet })
+  const pool = [{ cidr: '10.144.0.0/16', hostPrefix: 24 }]
 
   test('are given out in order, and kept by those who have one', () => {
-    const given = allocateNodeSubnets('10.144.0.0/16', 24, [claim('a'), claim('b', '10.144.0.0/24'), claim('c')])
+    const given = allocateNodeSubnets(pool, [claim('a'), claim('b', '10.144.0.0/24'), claim('c')])
     expect(Object.fromEntries(given)).toEqual({ a: '10.144.1.0/24', b: '10.144.0.0/24', c: '10.144.2.0/24' })
   })
 
   test('that are claimed twice, lie outside, or have another size are replaced', () => {
-    const given = allocateNodeSubnets('10.144.0.0/16', 24, [
+    const given = allocateNodeSubnets(pool, [
       claim('a', '10.144.7.0/24'),
       claim('b', '10.144.7.0/24'),
       claim('c', '10.145.0.0/24'),
@@ -22,7 +23,23 @@ describe('node subnets', () => {
   })
 
   test('run out without an error: the last nodes have none', () => {
-    expect(allocateNodeSubnets('10.144.0.0/23', 24, [claim('a'), claim('b'), claim('c')]).size).toBe(2)
+    expect(
+      allocateNodeSubnets([{ cidr: '10.144.0.0/23', hostPrefix: 24 }], [claim('a'), claim('b'), claim('c')]).size,
+    ).toBe(2)
+  })
+
+  test('come from the next pool when one is used up, and are kept in whichever they are', () => {
+    const pools = [
+      { cidr: '10.144.0.0/25', hostPrefix: 26 },
+      { cidr: '10.145.0.0/16', hostPrefix: 24 },
+    ]
+    const given = allocateNodeSubnets(pools, [claim('a'), claim('b'), claim('c'), claim('d', '10.145.0.0/24')])
+    expect(Object.fromEntries(given)).toEqual({
+      a: '10.144.0.0/26',
+      b: '10.144.0.64/26',
+      c: '10.145.1.0/24',
+      d: '10.145.0.0/24',
+    })
   })
 
   test('numbers begin at 2 and are kept', () => {

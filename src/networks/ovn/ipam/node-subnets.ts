@@ -1,5 +1,13 @@
 import { bigintToAddress, cidrCovers, formatCidr, parseCidr } from '../../../base/ip.ts'
 
+/** A prefix that nodes' subnets are cut from. */
+export interface NodePool {
+  /** e.g. `10.144.0.0/16` */
+  readonly cidr: string
+  /** Prefix length of a node's subnet. */
+  readonly hostPrefix: number
+}
+
 export interface NodeClaim {
   readonly node: string
   /** What the node's annotation says, if anything. */
@@ -7,22 +15,19 @@ export interface NodeClaim {
 }
 
 /**
- * A subnet for each node. A node keeps the one that it has when it lies in the network, has the right size, and no
- * node before it has it; the others get the first that are free, in order. Nodes for which none is left are absent.
+ * A subnet for each node. A node keeps the one that it has when it lies in a pool, has the right size, and no node
+ * before it has it; the others get the first that are free, in the order of the pools. Nodes for which none is left are
+ * absent.
  */
-export function allocateNodeSubnets(
-  netCidr: string,
-  hostPrefix: number,
-  claims: readonly NodeClaim[],
-): Map<string, string> {
+export function allocateNodeSubnets(pools: readonly NodePool[], claims: readonly NodeClaim[]): Map<string, string> {
   const taken = new Map<string, string>()
   for (const { node, subnet } of claims) {
-    if (subnet !== undefined && isUsable(netCidr, hostPrefix, subnet) && ![...taken.values()].includes(subnet)) {
+    if (subnet !== undefined && isUsable(pools, subnet) && ![...taken.values()].includes(subnet)) {
       taken.set(node, subnet)
     }
   }
   const used = new Set(taken.values())
-  const free = subnetsOf(netCidr, hostPrefix)
+  const free = subnetsOf(pools)
   for (const { node } of claims) {
     if (taken.has(node)) continue
     const subnet = nextFree(free, used)
@@ -52,10 +57,12 @@ export function allocateNodeNumbers(
   return numbers
 }
 
-function isUsable(netCidr: string, hostPrefix: number, subnet: string): boolean {
+function isUsable(pools: readonly NodePool[], subnet: string): boolean {
   try {
     const parsed = parseCidr(subnet, { strict: true })
-    return parsed.prefixLength === hostPrefix && cidrCovers(parseCidr(netCidr), parsed)
+    return pools.some(
+      ({ cidr, hostPrefix }) => parsed.prefixLength === hostPrefix && cidrCovers(parseCidr(cidr), parsed),
+    )
   } catch {
     return false
   }
@@ -67,10 +74,12 @@ function nextFree(subnets: Iterator<string>, used: ReadonlySet<string>): string 
   return undefined
 }
 
-function* subnetsOf(netCidr: string, hostPrefix: number): Generator<string> {
-  const net = parseCidr(netCidr)
-  const size = 1n << BigInt(32 - hostPrefix)
-  for (let first = net.first; first <= net.last; first += size) {
-    yield formatCidr(parseCidr(`${bigintToAddress(first, 4)}/${hostPrefix}`))
+function* subnetsOf(pools: readonly NodePool[]): Generator<string> {
+  for (const { cidr, hostPrefix } of pools) {
+    const net = parseCidr(cidr)
+    const size = 1n << BigInt(32 - hostPrefix)
+    for (let first = net.first; first <= net.last; first += size) {
+      yield formatCidr(parseCidr(`${bigintToAddress(first, 4)}/${hostPrefix}`))
+    }
   }
 }

@@ -7,20 +7,29 @@ import type { GatewayBridge } from './gateway-bridge.ts'
 
 /** Tells the controller what this node is; only what differs is written. The gateway only when its flows are in. */
 export async function annotateNode(
-  { kube, nodes: known, nodeName }: NodeContext,
+  { kube, nodes: known, nodeName, settings }: NodeContext,
   facts: { systemId: string; subnet: NodeSubnet; gateway: GatewayBridge | undefined },
 ): Promise<void> {
   const current = known.get(nodeName)?.metadata.annotations ?? {}
   const annotations = Object.fromEntries(
-    Object.entries(nodeAnnotations(nodeName, facts)).filter(([key, value]) => current[key] !== value),
+    Object.entries(nodeAnnotations(nodeName, { ...facts, mode: settings.gatewayMode })).filter(
+      ([key, value]) => current[key] !== value,
+    ),
   )
   if (Object.keys(annotations).length === 0) return
   await kube.patch(nodes, nodeName, { type: 'merge', body: { metadata: { annotations } } })
 }
 
+interface NodeAnnotationFacts {
+  readonly systemId: string
+  readonly subnet: NodeSubnet
+  readonly gateway: GatewayBridge | undefined
+  readonly mode: 'local' | 'shared'
+}
+
 function nodeAnnotations(
   nodeName: string,
-  { systemId, subnet, gateway }: { systemId: string; subnet: NodeSubnet; gateway: GatewayBridge | undefined },
+  { systemId, subnet, gateway, mode }: NodeAnnotationFacts,
 ): Record<string, string> {
   const always = {
     [nodeAnnotation.chassisId]: systemId,
@@ -31,7 +40,7 @@ function nodeAnnotations(
   const config = { bridge, interfaceId: localnetPort(bridge, nodeName), mac, address, nextHop, vlanId: '0' }
   return {
     ...always,
-    [nodeAnnotation.gateway]: renderGateway(config),
+    [nodeAnnotation.gateway]: renderGateway(config, mode),
     [nodeAnnotation.primaryAddress]: JSON.stringify({ ipv4: address, ipv6: '' }),
     [nodeAnnotation.hostCidrs]: JSON.stringify([formatCidr(parseCidr(address))]),
   }

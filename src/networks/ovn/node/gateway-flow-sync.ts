@@ -46,7 +46,7 @@ export class GatewayFlowSync {
     const { settings } = this.#context
     const { mac } = gateway
     const patch = this.#patch(gateway)
-    return buildGatewayFlows({ mac, uplink, patch, encapType: settings.encapType, netCidr: settings.netCidr })
+    return buildGatewayFlows({ mac, uplink, patch, encapType: settings.encapType, netCidrs: settings.netCidrs })
   }
 }
 

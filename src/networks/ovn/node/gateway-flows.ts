@@ -7,7 +7,7 @@ export interface GatewayFlowFacts {
   /** OpenFlow number of the patch port to br-int; absent until ovn-controller has made it. */
   readonly patch?: number | undefined
   readonly encapType: 'vxlan' | 'geneve'
-  readonly netCidr: string
+  readonly netCidrs: readonly string[]
 }
 
 interface Flow {
@@ -76,7 +76,7 @@ function incomingFlows({ uplink, patch }: GatewayFlowFacts & { patch: number }):
   ]
 }
 
-function trackedFlows({ patch, netCidr }: GatewayFlowFacts & { patch: number }): Flow[] {
+function trackedFlows({ patch, netCidrs }: GatewayFlowFacts & { patch: number }): Flow[] {
   const known = (state: string, side: string, actions: string): Flow => ({
     table: trackedTable,
     priority: 100,
@@ -88,7 +88,9 @@ function trackedFlows({ patch, netCidr }: GatewayFlowFacts & { patch: number }):
     known('rel', mark.ovn, `output:${patch}`),
     known('est', mark.host, 'LOCAL'),
     known('rel', mark.host, 'LOCAL'),
-    { table: trackedTable, priority: 15, match: `ip,nw_dst=${netCidr}`, actions: `output:${patch}` },
+    ...netCidrs.map((cidr): Flow => {
+      return { table: trackedTable, priority: 15, match: `ip,nw_dst=${cidr}`, actions: `output:${patch}` }
+    }),
     { table: trackedTable, priority: 0, actions: 'LOCAL' },
   ]
 }

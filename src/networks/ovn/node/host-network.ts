@@ -5,7 +5,7 @@ import { gatewayTable, natTable, routeProtocol, rulePriority } from './numbers.t
 /** What the host's own network needs to know. */
 export interface HostNetworkFacts {
   readonly subnet: NodeSubnet
-  readonly netCidr: string
+  readonly netCidrs: readonly string[]
   readonly svcCidr: string
   readonly mtuBytes: number
   /**
@@ -25,7 +25,7 @@ const localServiceAddress = '169.254.169.3/32'
  * userspace datapath a service with a local pod is dropped on the way over the gateway router (recirculation limit).
  */
 export function managementPortOperations(facts: HostNetworkFacts): Operation[] {
-  const { subnet, netCidr, svcCidr, mtuBytes } = facts
+  const { subnet, netCidrs, svcCidr, mtuBytes } = facts
   const conf = `net/ipv4/conf/${managementPort}`
   return [
     { op: 'setLink', name: managementPort, mtuBytes, isUp: true },
@@ -43,7 +43,7 @@ export function managementPortOperations(facts: HostNetworkFacts): Operation[] {
         isPermanent: true,
       },
     },
-    ...[netCidr, localServiceAddress].map((destination) => viaManagement(destination, subnet.gateway)),
+    ...[...netCidrs, localServiceAddress].map((destination) => viaManagement(destination, subnet.gateway)),
     viaManagement(svcCidr, subnet.gateway, facts.internalAddress),
   ]
 }

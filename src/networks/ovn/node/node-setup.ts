@@ -6,6 +6,7 @@ import { gatewayBridge, integrationBridge, type NodeSubnet, nodeSubnet, patchPor
 import { annotateNode } from './annotate-node.ts'
 import { ensureChassis, ensureSystemId } from './chassis.ts'
 import type { NodeContext } from './context.ts'
+import { requireOnBridge } from './encap-address.ts'
 import { ensureGatewayBridge, type GatewayBridge } from './gateway-bridge.ts'
 import { GatewayFlowSync, managementSocket } from './gateway-flow-sync.ts'
 import { buildNatRules, gatewayOperations, type HostNetworkFacts, managementPortOperations } from './host-network.ts'
@@ -35,7 +36,7 @@ export class NodeSetup {
   async ensure(signal: AbortSignal): Promise<void> {
     const gateway = await this.#ensureGateway(signal)
     const systemId = await ensureSystemId(this.#context)
-    await ensureChassis(this.#context, systemId, this.#encapIp(gateway))
+    await ensureChassis(this.#context, systemId, await this.#encapIp(gateway))
     const subnet = this.#findSubnet()
     this.missing = this.#findMissing(subnet)
     if (subnet === undefined || this.missing !== undefined) return
@@ -90,8 +91,9 @@ export class NodeSetup {
     this.#natRules = rules
   }
 
-  #encapIp(gateway: GatewayBridge | undefined): string {
+  async #encapIp(gateway: GatewayBridge | undefined): Promise<string> {
     const { settings, nodeName } = this.#context
+    if (settings.encapIp !== undefined) await requireOnBridge(this.#context, settings.encapIp)
     const ofGateway = gateway === undefined ? undefined : parseInterfaceAddress(gateway.address).address
     const address = settings.encapIp ?? ofGateway ?? this.#internalAddress()
     if (address === undefined) throw new Error(`node ${nodeName} has no InternalIP to take for tunnels yet`)

@@ -54,7 +54,12 @@ describe("a pod's interface", () => {
 })
 
 describe('flows of the gateway bridge', () => {
-  const facts = { mac: '52:54:00:00:00:01', uplink: 1, encapType: 'vxlan', netCidr: '10.144.0.0/16' } as const
+  const facts = {
+    mac: '52:54:00:00:00:01',
+    uplink: 1,
+    encapType: 'vxlan',
+    netCidrs: ['10.144.0.0/16', '10.150.0.0/16'],
+  } as const
 
   test('without a patch port join NIC and host only', () => {
     expect(buildGatewayFlows(facts)).toBe(
@@ -79,7 +84,7 @@ describe('flows of the gateway bridge', () => {
 describe("the host's network", () => {
   const facts = {
     subnet: nodeSubnet('10.144.1.0/24'),
-    netCidr: '10.144.0.0/16',
+    netCidrs: ['10.144.0.0/16'],
     svcCidr: '10.96.0.0/16',
     mtuBytes: 1400,
     internalAddress: '192.168.122.101',

@@ -90,8 +90,8 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
   }
 
   prefixes(): Partial<ClusterPrefixes> {
-    const { netCidr, svcCidr } = this.#context.settings
-    return { pods: [netCidr], services: [svcCidr] }
+    const { netCidrs, svcCidr } = this.#context.settings
+    return { pods: netCidrs, services: [svcCidr] }
   }
 
   async #run(): Promise<void> {

@@ -13,7 +13,9 @@ const gateway = {
 }
 const node: NodeFacts = { name: 'n1', subnet: '10.144.0.0/24', number: 2, chassisId: 'chassis-1', gateway }
 const options = {
-  netCidr: '10.144.0.0/16',
+  netCidrs: ['10.144.0.0/16'],
+  gatewayMode: 'local' as 'local' | 'shared',
+  hostCidrs: ['10.244.0.0/16'],
   mtuBytes: 1400,
   disableSnatMultipleGateways: true,
   disablePacketMtuCheck: true,
@@ -78,6 +80,37 @@ describe('the topology', () => {
     expect(routes.map(({ columns }) => columns)).toContainEqual(
       expect.objectContaining({ ip_prefix: '10.144.0.0/24', nexthop: '10.144.0.2', policy: 'src-ip' }),
     )
+  })
+
+  const egress = (rows: DesiredRow[]) =>
+    rows.find(({ id }) => id === 'topology/route/n1/egress')?.columns as { nexthop: string } | undefined
+
+  test('in shared mode sends it through the gateway router, except for what the host knows', () => {
+    const rows = build([node], { gatewayMode: 'shared' })
+    expect(egress(rows)?.nexthop).toBe('100.64.0.2')
+    const policies = rows.filter(({ table }) => table === 'Logical_Router_Policy').map(({ columns }) => columns)
+    expect(policies).toContainEqual(
+      expect.objectContaining({
+        priority: 1000,
+        match: 'inport == "rtos-n1" && ip4.dst == 10.244.0.0/16 /* n1 */',
+        nexthops: ['10.144.0.2'],
+      }),
+    )
+    expect(build().filter(({ table }) => table === 'Logical_Router_Policy')).toHaveLength(1)
+  })
+
+  test('in shared mode gives pods no other way out while the gateway is not there', () => {
+    expect(egress(build([{ ...node, gateway: undefined }], { gatewayMode: 'shared' }))).toBeUndefined()
+  })
+
+  test('has a route and a source NAT for each prefix of pods', () => {
+    const rows = build([node], { netCidrs: ['10.144.0.0/16', '10.150.0.0/16'], disableSnatMultipleGateways: false })
+    const insides = rows
+      .filter(({ table }) => table === 'NAT')
+      .map(({ columns }) => (columns as { logical_ip?: string }).logical_ip)
+    expect(insides).toEqual(['100.64.0.2', '10.144.0.0/16', '10.150.0.0/16'])
+    const prefixes = rows.flatMap(({ columns }) => (columns as { ip_prefix?: string }).ip_prefix ?? [])
+    expect(prefixes).toEqual(expect.arrayContaining(['10.144.0.0/16', '10.150.0.0/16']))
   })
 
   test('has no gateway router before the node has said that its flows are in', () => {

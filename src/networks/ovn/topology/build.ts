@@ -1,14 +1,14 @@
 import { buildClusterRows } from './cluster.ts'
 import { buildGatewayRows, type GatewayOptions } from './gateway.ts'
 import { buildMulticastRows, type MulticastNamespace } from './multicast.ts'
-import { buildNodeRows, type GatewayFacts, type NodeFacts } from './node.ts'
+import { buildNodeRows, type GatewayFacts, type NodeFacts, type NodeOptions } from './node.ts'
 import type { DesiredRow } from './rows.ts'
 
 export interface TopologyInput {
   readonly nodes: readonly NodeFacts[]
   /** Namespaces that have multicast allowed. */
   readonly multicastNamespaces: readonly MulticastNamespace[]
-  readonly options: GatewayOptions & { readonly multicastEnabled: boolean }
+  readonly options: GatewayOptions & NodeOptions
 }
 
 /** Everything of the northbound database that does not belong to a pod or a service. */

@@ -21,8 +21,8 @@ import type { GatewayFacts, NodeFacts } from './node.ts'
 import { type DesiredRow, member, ref, row } from './rows.ts'
 
 export interface GatewayOptions {
-  /** Prefix of all pods. */
-  readonly netCidr: string
+  /** Prefixes of all pods. */
+  readonly netCidrs: readonly string[]
   readonly mtuBytes: number
   /** One source NAT row a pod instead of one for the whole cluster network. */
   readonly disableSnatMultipleGateways: boolean
@@ -137,7 +137,7 @@ function routeRows(
   const route = (what: string, columns: DesiredRow<'Logical_Router_Static_Route'>['columns']): DesiredRow =>
     row('Logical_Router_Static_Route', `topology/route/${name}/${what}`, columns, inGateway)
   return [
-    route('cluster', { ip_prefix: options.netCidr, nexthop: joinAddress(1) }),
+    ...options.netCidrs.map((cidr) => route(`cluster/${cidr}`, { ip_prefix: cidr, nexthop: joinAddress(1) })),
     route('masquerade', {
       ip_prefix: masqueradeCidr,
       nexthop: masqueradeNextHop,
@@ -164,7 +164,7 @@ function natRows(
     )
   return [
     snat('join', joinAddress(number)),
-    ...(options.disableSnatMultipleGateways ? [] : [snat('cluster', options.netCidr)]),
+    ...(options.disableSnatMultipleGateways ? [] : options.netCidrs.map((cidr) => snat(`cluster/${cidr}`, cidr))),
   ]
 }
 

@@ -1,6 +1,7 @@
 import { clusterIds, loadBalancerGroup, routerPeer } from './cluster.ts'
 import {
   clusterLoadBalancers,
+  joinAddress,
   macOf,
   managementLogicalPort,
   type NodeSubnet,
@@ -36,16 +37,26 @@ export interface GatewayFacts {
   readonly vlanId: string
 }
 
+/** Below 1004, a node's own address; upstream has nothing at this one. */
+const hostCidrPriority = 1000
+
 export const nodeSwitchId = (node: string): string => `topology/switch/${node}`
 
-/** A node's switch, its link to the cluster router, its management port, and its way out through the host. */
-export function buildNodeRows(node: NodeFacts, options: { multicastEnabled: boolean }): DesiredRow[] {
+export interface NodeOptions {
+  readonly multicastEnabled: boolean
+  readonly gatewayMode: 'local' | 'shared'
+  /** In shared mode: prefixes that pods reach through their host all the same. */
+  readonly hostCidrs: readonly string[]
+}
+
+/** A node's switch, its link to the cluster router, its management port, and its way out. */
+export function buildNodeRows(node: NodeFacts, options: NodeOptions): DesiredRow[] {
   const subnet = nodeSubnet(node.subnet)
   return [
     switchRow(node.name, subnet, options),
     ...routerLinkRows(node, subnet),
     managementPortRow(node.name, subnet),
-    egressRoute(node.name, subnet),
+    ...egressRows(node, subnet, options),
   ]
 }
 
@@ -100,12 +111,37 @@ function managementPortRow(node: string, subnet: NodeSubnet): DesiredRow {
   )
 }
 
-/** Local gateway mode: what pods send outside the cluster network goes to their own host. */
-function egressRoute(node: string, subnet: NodeSubnet): DesiredRow {
+/**
+ * What pods send outside the cluster network: in local gateway mode it goes to their own host; in shared mode through
+ * the node's gateway router, except for what the host alone knows the way to. A node of shared mode without its gateway
+ * has no way out, rather than another one than was asked for.
+ */
+function egressRows({ name, number, gateway }: NodeFacts, subnet: NodeSubnet, options: NodeOptions): DesiredRow[] {
+  const isLocal = options.gatewayMode === 'local'
+  const nextHop = isLocal ? subnet.management : gateway && joinAddress(number)
+  const route = (nexthop: string): DesiredRow =>
+    row(
+      'Logical_Router_Static_Route',
+      `topology/route/${name}/egress`,
+      { ip_prefix: subnet.cidr, nexthop, policy: 'src-ip' },
+      [member('Logical_Router', clusterIds.router, 'static_routes')],
+    )
+  return [
+    ...(nextHop === undefined ? [] : [route(nextHop)]),
+    ...(isLocal ? [] : options.hostCidrs.map((cidr) => hostPolicy(name, subnet, cidr))),
+  ]
+}
+
+function hostPolicy(node: string, subnet: NodeSubnet, cidr: string): DesiredRow {
   return row(
-    'Logical_Router_Static_Route',
-    `topology/route/${node}/egress`,
-    { ip_prefix: subnet.cidr, nexthop: subnet.management, policy: 'src-ip' },
-    [member('Logical_Router', clusterIds.router, 'static_routes')],
+    'Logical_Router_Policy',
+    `topology/policy/${node}/host/${cidr}`,
+    {
+      priority: hostCidrPriority,
+      match: `inport == "${routerToSwitch(node)}" && ip4.dst == ${cidr} /* ${node} */`,
+      action: 'reroute',
+      nexthops: [subnet.management],
+    },
+    [member('Logical_Router', clusterIds.router, 'policies')],
   )
 }
