@@ -1,9 +1,9 @@
 import type { InterfaceAddress } from '../base/ip.ts'
-import type { Neighbor, Netns, Operation, Route, Rule } from './kernel.ts'
+import type { FdbEntry, Neighbor, Netns, Operation, Route, Rule } from './kernel.ts'
 import { deleteLink, deleteLinkGroup, ensureBridge, ensureVeth, setLink } from './links.ts'
 import { encodeAddress } from './netlink/address.ts'
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM } from './netlink/constants.ts'
-import { encodeNeighbor } from './netlink/neighbor.ts'
+import { encodeFdb, encodeNeighbor } from './netlink/neighbor.ts'
 import { encodeRoute, encodeRouteDeletion } from './netlink/route.ts'
 import { encodeRule } from './netlink/rule.ts'
 import { isSameRule, operationAddress } from './normalize.ts'
@@ -13,6 +13,7 @@ import { readAddresses, readRules } from './read.ts'
 import type { Session } from './session.ts'
 import { writeSysctl } from './sysctl.ts'
 import { tolerate } from './tolerate.ts'
+import { ensureIpip, ensureVxlan } from './tunnels.ts'
 
 type Ensure<Name extends Operation['op']> = Extract<Operation, { op: Name }>
 
@@ -30,6 +31,8 @@ export function applyAll(session: Session, netns: Netns, operations: readonly Op
 const appliers: { [Name in Operation['op']]: (session: Session, operation: Ensure<Name>) => void } = {
   ensureVeth,
   ensureBridge,
+  ensureVxlan,
+  ensureIpip,
   setLink,
   deleteLink: (session, { name }) => deleteLink(session, name),
   deleteLinkGroup: (session, { group }) => deleteLinkGroup(session, group),
@@ -41,6 +44,8 @@ const appliers: { [Name in Operation['op']]: (session: Session, operation: Ensur
   deleteRule: (session, { rule }) => deleteRule(session, rule),
   ensureNeighbor: (session, { neighbor }) => ensureNeighbor(session, neighbor),
   deleteNeighbor: (session, { neighbor }) => deleteNeighbor(session, neighbor),
+  ensureFdb: (session, { entry }) => ensureFdb(session, entry),
+  deleteFdb: (session, { entry }) => deleteFdb(session, entry),
   sysctl: (_, { key, value, optional }) => writeSysctl(key, value, optional === true),
   checksumOffload: (_, { device, isOn }) => setChecksumOffload(device, isOn),
 }
@@ -127,6 +132,23 @@ function deleteNeighbor(session: Session, neighbor: Neighbor): void {
     session.socket.change('deleteNeighbor', {
       type: RTM.DELNEIGH,
       body: encodeNeighbor(neighbor, session.indexOf(neighbor.device)),
+    }),
+  )
+}
+
+function ensureFdb(session: Session, entry: FdbEntry): void {
+  session.socket.change('ensureFdb', {
+    type: RTM.NEWNEIGH,
+    flags: NLM_F_CREATE | NLM_F_REPLACE,
+    body: encodeFdb(entry, session.indexOf(entry.device)),
+  })
+}
+
+function deleteFdb(session: Session, entry: FdbEntry): void {
+  tolerate(['ENOENT', 'ENODEV'], () =>
+    session.socket.change('deleteFdb', {
+      type: RTM.DELNEIGH,
+      body: encodeFdb(entry, session.indexOf(entry.device)),
     }),
   )
 }

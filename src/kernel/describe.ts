@@ -15,9 +15,12 @@ function subject(operation: Operation): string {
     case 'ensureVeth':
       return `${operation.name} (peer ${operation.peer.name}${operation.peer.netns === undefined ? '' : ` in ${operation.peer.netns}`})`
     case 'ensureBridge':
+    case 'ensureIpip':
     case 'setLink':
     case 'deleteLink':
       return operation.name
+    case 'ensureVxlan':
+      return `${operation.name} (VNI ${operation.id}, port ${operation.port}, from ${operation.local})`
     case 'deleteLinkGroup':
       return String(operation.group)
     case 'ensureAddress':
@@ -32,6 +35,9 @@ function subject(operation: Operation): string {
     case 'ensureNeighbor':
     case 'deleteNeighbor':
       return `${operation.neighbor.address} on ${operation.neighbor.device}`
+    case 'ensureFdb':
+    case 'deleteFdb':
+      return `${operation.entry.mac} at ${operation.entry.destination} on ${operation.entry.device}`
     case 'sysctl':
       return `${operation.key}=${operation.value}`
     case 'checksumOffload':

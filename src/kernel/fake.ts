@@ -1,11 +1,40 @@
 import { netnsName } from './describe.ts'
 import { KernelError } from './errors.ts'
 import { deleteAddress, ensureAddress } from './fake/addresses.ts'
-import { deleteLink, deleteLinkGroup, ensureBridge, ensureVeth, type FindNetns, setLink } from './fake/links.ts'
+import {
+  deleteLink,
+  deleteLinkGroup,
+  ensureBridge,
+  ensureIpip,
+  ensureVeth,
+  ensureVxlan,
+  type FindNetns,
+  setLink,
+} from './fake/links.ts'
 import { type FakeLink, FakeNamespace, reportLink } from './fake/namespace.ts'
-import { deleteNeighbor, deleteRoute, deleteRule, ensureNeighbor, ensureRoute, ensureRule } from './fake/routes.ts'
-import type { Kernel, KernelEvent, KernelWatch, Netns, Operation, OperationBatch } from './kernel.ts'
+import {
+  deleteFdb,
+  deleteNeighbor,
+  deleteRoute,
+  deleteRule,
+  ensureFdb,
+  ensureNeighbor,
+  ensureRoute,
+  ensureRule,
+} from './fake/routes.ts'
+import type {
+  DeviceSettings,
+  Kernel,
+  KernelEvent,
+  KernelWatch,
+  Netns,
+  NftChange,
+  Operation,
+  OperationBatch,
+  WatchFilter,
+} from './kernel.ts'
 import { operationError } from './operation-error.ts'
+import { concerns } from './watch-filter.ts'
 
 /** A kernel in memory, and what a test may do to it from outside. */
 export interface FakeKernel extends Kernel {
@@ -115,12 +144,23 @@ class MemoryKernel implements FakeKernel {
     return target.neighbors.filter((neighbor) => device === undefined || neighbor.device === device)
   }
 
+  fdb: Kernel['fdb'] = async (netns, device) => {
+    const target = this.#find(netns)
+    target.getLink(device)
+    return target.fdb.filter((entry) => entry.device === device)
+  }
+
   readSysctl: Kernel['readSysctl'] = async (netns, key) => {
     const target = this.#find(netns)
     return hasSysctl(target, key) ? (target.sysctls.get(key) ?? '0') : undefined
   }
 
-  nft: Kernel['nft'] = async (netns, commands) => void this.#find(netns).nftCommands.push(commands)
+  nft: Kernel['nft'] = async (netns, commands) => {
+    const target = this.#find(netns)
+    target.nftCommands.push(commands)
+    for (const [, family = '', table = ''] of commands.matchAll(/^table (\S+) (\S+)/gm))
+      target.emitNft({ family, table })
+  }
 
   nftList: Kernel['nftList'] = async (netns) => {
     this.#find(netns)
@@ -135,9 +175,20 @@ class MemoryKernel implements FakeKernel {
     )
   }
 
-  watch(netns: Netns, onEvent: (event: KernelEvent) => void): KernelWatch {
-    const listeners = this.#namespaces.get(netns)?.listeners
-    const listener = (event: KernelEvent): void => queueMicrotask(() => listeners?.has(listener) && onEvent(event))
+  watch(netns: Netns, onEvent: (event: KernelEvent) => void, _onResync: () => void, filter?: WatchFilter): KernelWatch {
+    const target = this.#namespaces.get(netns)
+    const names = { get: (index: number) => target?.nameOf(index) }
+    return this.#listen(netns, target?.listeners, (event: KernelEvent) => {
+      if (filter === undefined || concerns(event, filter, names)) onEvent(event)
+    })
+  }
+
+  watchNft(netns: Netns, onChange: (change: NftChange) => void): KernelWatch {
+    return this.#listen(netns, this.#namespaces.get(netns)?.nftListeners, onChange)
+  }
+
+  #listen<T>(netns: Netns, listeners: Set<(event: T) => void> | undefined, onEvent: (event: T) => void): KernelWatch {
+    const listener = (event: T): void => queueMicrotask(() => listeners?.has(listener) && onEvent(event))
     listeners?.add(listener)
     const ready = Promise.resolve(netns).then((path) => void this.#find(path))
     ready.catch(() => {})
@@ -176,6 +227,8 @@ type Applier<Name extends Operation['op']> = (
 const appliers: { [Name in Operation['op']]: Applier<Name> } = {
   ensureVeth,
   ensureBridge,
+  ensureVxlan,
+  ensureIpip,
   setLink,
   deleteLink: (netns, { name }) => deleteLink(netns, name),
   deleteLinkGroup: (netns, { group }) => deleteLinkGroup(netns, group),
@@ -187,8 +240,10 @@ const appliers: { [Name in Operation['op']]: Applier<Name> } = {
   deleteRule: (netns, { rule }) => deleteRule(netns, rule),
   ensureNeighbor: (netns, { neighbor }) => ensureNeighbor(netns, neighbor),
   deleteNeighbor: (netns, { neighbor }) => deleteNeighbor(netns, neighbor),
+  ensureFdb: (netns, { entry }) => ensureFdb(netns, entry),
+  deleteFdb: (netns, { entry }) => deleteFdb(netns, entry),
   sysctl: (netns, { key, value, optional }) => {
-    if (hasSysctl(netns, key)) netns.sysctls.set(key, value)
+    if (hasSysctl(netns, key)) setSysctl(netns, key, value)
     else if (optional !== true) throw new KernelError(`sysctl: set ${key} to ${value}`, 'ENOENT')
   },
   checksumOffload: (netns, { device, isOn }) => {
@@ -200,4 +255,17 @@ const appliers: { [Name in Operation['op']]: Applier<Name> } = {
 function hasSysctl(netns: FakeNamespace, key: string): boolean {
   const device = /^net\/ipv[46]\/(?:conf|neigh)\/([^/]+)\//.exec(key)?.[1]
   return device === undefined || device === 'all' || device === 'default' || netns.links.has(device)
+}
+
+function setSysctl(netns: FakeNamespace, key: string, value: string): void {
+  netns.sysctls.set(key, value)
+  const [, device, name] = /^net\/ipv4\/conf\/([^/]+)\/(\w+)$/.exec(key) ?? []
+  if (device === undefined) return
+  if (name === 'forwarding') netns.emit(settings({ device, isForwarding: value !== '0' }))
+  if (name === 'proxy_arp') netns.emit(settings({ device, hasProxyArp: value !== '0' }))
+  if (name === 'rp_filter') netns.emit(settings({ device, rpFilter: Number(value) }))
+}
+
+function settings(object: DeviceSettings): KernelEvent {
+  return { kind: 'settings', action: 'new', object }
 }

@@ -86,6 +86,30 @@ export interface Neighbor {
   readonly isProxy?: boolean
 }
 
+/** Where frames for a MAC address leave a VXLAN device for: the outer destination. */
+export interface FdbEntry {
+  readonly device: string
+  readonly mac: string
+  /** Address of the node that has the other end. */
+  readonly destination: string
+}
+
+/** Settings of a device that decide about forwarding (the kernel's "netconf"); of `all` and `default` too. */
+export interface DeviceSettings {
+  readonly device: string
+  /** A report has only what has changed. */
+  readonly isForwarding?: boolean
+  readonly hasProxyArp?: boolean
+  readonly rpFilter?: number
+}
+
+/** Something in a table of nftables has been added, changed or deleted. */
+export interface NftChange {
+  /** `inet`, `ip`, `ip6`, `netdev` …; the number when it has no name here. */
+  readonly family: string
+  readonly table: string
+}
+
 /**
  * One idempotent effect in one namespace. "ensure" creates, or changes what differs; "delete" of what is not there
  * succeeds. Devices are named; the implementation resolves names when it runs, so a batch may use a link that an
@@ -103,6 +127,22 @@ export type Operation =
       alias?: string
     }
   | { op: 'ensureBridge'; name: string; mac?: string; mtuBytes?: number; isUp?: boolean }
+  /** Without learning: every entry is ours. What cannot be changed in place (id, port, local address) makes it anew. */
+  | {
+      op: 'ensureVxlan'
+      name: string
+      /** VNI, 24 bits. */
+      id: number
+      /** UDP, outer destination. */
+      port: number
+      /** Outer source. */
+      local: string
+      mac: string
+      mtuBytes: number
+      isUp?: boolean
+    }
+  /** The kernel's own IP-in-IP device (`tunl0`) or one more; EOPNOTSUPP where the kernel has no such devices. */
+  | { op: 'ensureIpip'; name: string; mtuBytes: number; isUp?: boolean }
   | {
       op: 'setLink'
       name: string
@@ -126,6 +166,8 @@ export type Operation =
   | { op: 'deleteRule'; rule: Rule }
   | { op: 'ensureNeighbor'; neighbor: Neighbor }
   | { op: 'deleteNeighbor'; neighbor: Neighbor }
+  | { op: 'ensureFdb'; entry: FdbEntry }
+  | { op: 'deleteFdb'; entry: FdbEntry }
   /** Keys as in sysctl(8) with `/` between parts, e.g. `net/ipv4/conf/eth0/proxy_arp`. */
   | { op: 'sysctl'; key: string; value: string; optional?: boolean }
   /** Turns transmit checksum offload of a device off or on (SIOCETHTOOL). */
@@ -137,12 +179,25 @@ export interface OperationBatch {
   readonly operations: readonly Operation[]
 }
 
-export interface KernelEvent {
-  readonly kind: 'link' | 'address' | 'route' | 'rule' | 'neighbor'
-  readonly action: 'new' | 'delete'
-  /** The decoded object; for 'resync' after an overrun, everything must be read again. */
-  readonly object: Link | Address | Route | Rule | Neighbor
+/** Everything that a watch reports, by its name; each event has the object as the kernel sent it. */
+export interface KernelObjects {
+  link: Link
+  address: Address
+  route: Route
+  rule: Rule
+  neighbor: Neighbor
+  fdb: FdbEntry
+  /** Always `new`: the values that hold from now on. */
+  settings: DeviceSettings
 }
+
+export type KernelEvent = {
+  [Kind in keyof KernelObjects]: {
+    readonly kind: Kind
+    readonly action: 'new' | 'delete'
+    readonly object: KernelObjects[Kind]
+  }
+}[keyof KernelObjects]
 
 export interface KernelWatch {
   /** Resolves when the subscription is open in the kernel: later changes will be seen. */
@@ -169,6 +224,7 @@ export interface Kernel {
   ): Promise<Route[]>
   rules(netns: Netns, family?: Family): Promise<Rule[]>
   neighbors(netns: Netns, device?: string): Promise<Neighbor[]>
+  fdb(netns: Netns, device: string): Promise<FdbEntry[]>
   readSysctl(netns: Netns, key: string): Promise<string | undefined>
   /** Runs nft commands (the nft language) as one transaction. Throws KernelError with nft's own message. */
   nft(netns: Netns, commands: string): Promise<void>
@@ -176,9 +232,22 @@ export interface Kernel {
   nftList(netns: Netns, command: string): Promise<unknown[]>
   /** Opens a listening or connecting TCP socket inside a namespace and returns its file descriptor (bound and listening). */
   listenTcp(netns: Netns, address: string, port: number): Promise<number>
-  /** Calls back for each change in the namespace until closed. `onResync` is called when events were lost. */
-  watch(netns: Netns, onEvent: (event: KernelEvent) => void, onResync: () => void): KernelWatch
+  /**
+   * Calls back for each change in the namespace until closed. `onResync` is called when events were lost: then
+   * everything must be read again.
+   */
+  watch(netns: Netns, onEvent: (event: KernelEvent) => void, onResync: () => void, filter?: WatchFilter): KernelWatch
+  /** Calls back for each change of nftables in the namespace, once a transaction and table. */
+  watchNft(netns: Netns, onChange: (change: NftChange) => void, onResync: () => void): KernelWatch
   close(): Promise<void>
+}
+
+export interface WatchFilter {
+  /**
+   * Only what concerns these devices: names, or beginnings that end with `*`. Everything else never leaves the thread
+   * that listens. Rules, which concern no device, are left out.
+   */
+  readonly devices: readonly string[]
 }
 
 /** A failed operation: errno name (EEXIST, ENODEV …), the kernel's text, and the operation. */

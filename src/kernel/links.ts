@@ -18,6 +18,7 @@ import { type Session, withSession } from './session.ts'
 import { ignoreKernelCodes, tolerate } from './tolerate.ts'
 
 type Ensure<Name extends Operation['op']> = Extract<Operation, { op: Name }>
+type NewLink = Ensure<'ensureVeth' | 'ensureBridge' | 'ensureVxlan' | 'ensureIpip'>
 
 export function ensureVeth(session: Session, operation: Ensure<'ensureVeth'>): void {
   withNetnsFile(operation.peer.netns, (peerFd) => {
@@ -90,7 +91,7 @@ export function deleteLinkGroup(session: Session, group: number): void {
 }
 
 /** Creates a link; false when one of this name, or of its peer's, exists. */
-function createLink(session: Session, operation: Ensure<'ensureVeth' | 'ensureBridge'>, info: Attribute[]): boolean {
+export function createLink(session: Session, operation: NewLink, info: Attribute[]): boolean {
   const { alias, ...settings } = settingsOf(operation)
   const isCreated = tolerate(['EEXIST'], () =>
     session.socket.change('create', {
@@ -106,7 +107,8 @@ function createLink(session: Session, operation: Ensure<'ensureVeth' | 'ensureBr
   return true
 }
 
-function existingLink(session: Session, name: string, kind: string, absent: string): LinkReport {
+/** Throws KernelError EEXIST when there is none, or one of another kind. */
+export function existingLink(session: Session, name: string, kind: string, absent: string): LinkReport {
   const existing = session.findLink(name)
   if (existing === undefined) throw new KernelError(`create ${name}`, 'EEXIST', absent)
   if (existing.kind !== kind) {
@@ -146,7 +148,7 @@ function inPeer<T>(netns: string | undefined, work: (session: Session) => T): T 
 }
 
 /** Sends only what differs; nothing when nothing does. */
-function updateLink(session: Session, link: LinkReport, wanted: LinkSettings): void {
+export function updateLink(session: Session, link: LinkReport, wanted: LinkSettings): void {
   const keep = <T>(value: T | undefined, actual: T | undefined): T | undefined => (value === actual ? undefined : value)
   const change: LinkSettings = {
     mac: keep(wanted.mac?.toLowerCase(), link.mac),
@@ -159,10 +161,11 @@ function updateLink(session: Session, link: LinkReport, wanted: LinkSettings): v
   session.socket.change(`change ${link.name}`, { type: RTM.SETLINK, body: encodeLink(change, { index: link.index }) })
 }
 
-function settingsOf(operation: Ensure<'ensureVeth' | 'ensureBridge' | 'setLink'>): LinkSettings {
+export function settingsOf(operation: NewLink | Ensure<'setLink'>): LinkSettings {
   const grouped = 'group' in operation ? operation.group : undefined
   const alias = 'alias' in operation ? operation.alias : undefined
-  return { mac: operation.mac, mtuBytes: operation.mtuBytes, isUp: operation.isUp, group: grouped, alias }
+  const mac = 'mac' in operation ? operation.mac : undefined
+  return { mac, mtuBytes: operation.mtuBytes, isUp: operation.isUp, group: grouped, alias }
 }
 
 function masterOf(session: Session, operation: Ensure<'setLink'>): LinkSettings {

@@ -40,13 +40,19 @@ export function createKernel(options: KernelOptions = {}): LinuxKernel {
     routes: (netns, filter) => requests.call('routes', netns, filter),
     rules: (netns, family) => requests.call('rules', netns, family),
     neighbors: (netns, device) => requests.call('neighbors', netns, device),
+    fdb: (netns, device) => requests.call('fdb', netns, device),
     readSysctl: (netns, key) => requests.call('readSysctl', netns, key),
     nft: async (netns, commands) => void (await runNft(requests, netns, { commands, isJson: false })),
     nftList: async (netns, command) => parseList(await runNft(requests, netns, { commands: command, isJson: true })),
     listenTcp: (netns, address, port) => requests.call('listenTcp', netns, address, port),
     returnMemory: () => requests.call('returnMemory'),
-    watch: (netns, onEvent, onResync) =>
-      watches.add(() => requests.call('openWatch', netns, options.watchBufferBytes), { onEvent, onResync }),
+    watch: (netns, onEvent, onResync, filter) =>
+      watches.add(() => requests.call('openWatch', netns, { bufferBytes: options.watchBufferBytes, filter }), {
+        onEvent,
+        onResync,
+      }),
+    watchNft: (netns, onEvent, onResync) =>
+      watches.add(() => requests.call('openNftWatch', netns), { onEvent, onResync }),
     close: async () => {
       await watches.close()
       await Promise.all([requests.close(), deletions.close()])

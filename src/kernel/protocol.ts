@@ -1,5 +1,18 @@
 import type { Family } from '../base/ip.ts'
-import type { Address, KernelEvent, Link, Neighbor, Netns, Operation, OperationBatch, Route, Rule } from './kernel.ts'
+import type {
+  Address,
+  FdbEntry,
+  KernelEvent,
+  Link,
+  Neighbor,
+  Netns,
+  NftChange,
+  Operation,
+  OperationBatch,
+  Route,
+  Rule,
+  WatchFilter,
+} from './kernel.ts'
 import type { RouteFilter } from './read.ts'
 
 /** What a request worker can be asked; all arguments and results are plain data. */
@@ -13,16 +26,21 @@ export interface WorkerCalls {
   routes(netns: Netns, filter?: RouteFilter): Route[]
   rules(netns: Netns, family?: Family): Rule[]
   neighbors(netns: Netns, device?: string): Neighbor[]
+  fdb(netns: Netns, device: string): FdbEntry[]
   readSysctl(netns: Netns, key: string): string | undefined
   nft(netns: Netns, commands: string, isJson: boolean): string
   listenTcp(netns: Netns, address: string, port: number): number
   returnMemory(): void
-  openWatch(netns: Netns, bufferBytes?: number): WatchSource
+  openWatch(netns: Netns, options: { bufferBytes?: number | undefined; filter?: WatchFilter | undefined }): WatchSource
+  openNftWatch(netns: Netns): WatchSource
 }
 
 /** A watch socket, and the names that its namespace's devices had when it was opened. */
 export interface WatchSource {
   readonly fd: number
+  /** Which of the kernel's subsystems speaks there. */
+  readonly subject: 'network' | 'nftables'
+  readonly filter?: WatchFilter | undefined
   readonly names: readonly (readonly [index: number, name: string])[]
 }
 
@@ -53,7 +71,7 @@ export type WatchCommand =
 /** What the watch worker says. Writing 8 bytes (a 1) to `wakeFd` makes it read its commands at once. */
 export type WatchReport =
   | { readonly kind: 'started'; readonly wakeFd: number }
-  | { readonly kind: 'events'; readonly id: number; readonly events: readonly KernelEvent[] }
+  | { readonly kind: 'events'; readonly id: number; readonly events: readonly (KernelEvent | NftChange)[] }
   | { readonly kind: 'overrun'; readonly id: number }
   | { readonly kind: 'removed'; readonly id: number }
 

@@ -1,9 +1,9 @@
 import type { Family } from '../base/ip.ts'
-import type { Address, Link, Neighbor, Route, Rule } from './kernel.ts'
+import type { Address, FdbEntry, Link, Neighbor, Route, Rule } from './kernel.ts'
 import { decodeAddress, encodeAddressQuery } from './netlink/address.ts'
 import { RT_TABLE_MAIN, RTM } from './netlink/constants.ts'
 import type { LinkReport } from './netlink/link.ts'
-import { decodeNeighbor, encodeNeighborQuery } from './netlink/neighbor.ts'
+import { decodeFdb, decodeNeighbor, encodeFdbQuery, encodeNeighborQuery } from './netlink/neighbor.ts'
 import { decodeRoute, encodeRouteQuery } from './netlink/route.ts'
 import { decodeRule, encodeRuleQuery } from './netlink/rule.ts'
 import type { Session } from './session.ts'
@@ -74,4 +74,13 @@ export function readNeighbors(session: Session, device?: string): Neighbor[] {
     .map((body) => decodeNeighbor(body, session.nameOf))
     .filter((neighbor) => neighbor !== undefined)
     .filter((neighbor) => device === undefined || neighbor.device === device)
+}
+
+export function readFdb(session: Session, device: string): FdbEntry[] {
+  session.indexOf(device)
+  return session.socket
+    .dump('list forwarding entries', { type: RTM.GETNEIGH, body: encodeFdbQuery() })
+    .map((body) => decodeFdb(body, session.nameOf))
+    .filter((entry) => entry?.device === device)
+    .filter((entry) => entry !== undefined)
 }

@@ -1,12 +1,12 @@
 import { writeSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
 import { type Deferred, defer } from '../base/clock.ts'
-import type { KernelEvent, KernelWatch } from './kernel.ts'
+import type { KernelWatch } from './kernel.ts'
 import type { WatchCommand, WatchReport, WatchSource } from './protocol.ts'
 import { startWorker } from './worker-thread.ts'
 
 interface Watch {
-  readonly onEvent: (event: KernelEvent) => void
+  readonly onEvent: (event: never) => void
   readonly onResync: () => void
   readonly removed: Deferred<void>
 }
@@ -18,10 +18,10 @@ export class WatchClient {
   #worker: Worker | undefined
   #lastId = 0
 
-  /** Watches the socket that `open` makes. */
-  add(
+  /** Watches the socket that `open` makes; its subject decides what the events are. */
+  add<Event>(
     open: () => Promise<WatchSource>,
-    listener: { onEvent: (event: KernelEvent) => void; onResync: () => void },
+    listener: { onEvent: (event: Event) => void; onResync: () => void },
   ): KernelWatch {
     const id = ++this.#lastId
     const ready = this.#open(id, { open, ...listener })
@@ -42,7 +42,7 @@ export class WatchClient {
 
   async #open(
     id: number,
-    options: { open: () => Promise<WatchSource>; onEvent: (event: KernelEvent) => void; onResync: () => void },
+    options: { open: () => Promise<WatchSource>; onEvent: (event: never) => void; onResync: () => void },
   ): Promise<void> {
     const source = await options.open()
     this.#running()
@@ -84,7 +84,7 @@ export class WatchClient {
       return
     }
     const watch = this.#watches.get(report.id)
-    if (report.kind === 'events') for (const event of report.events) watch?.onEvent(event)
+    if (report.kind === 'events') for (const event of report.events) watch?.onEvent(event as never)
     else if (report.kind === 'overrun') watch?.onResync()
     else this.#forget(report.id)
   }

@@ -1,17 +1,20 @@
 import { closeSync } from 'node:fs'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import type { KernelEvent } from './kernel.ts'
+import type { KernelEvent, KernelObjects, NftChange } from './kernel.ts'
 import { CLOEXEC, check, libc, NONBLOCK } from './libc.ts'
 import { decodeAddress } from './netlink/address.ts'
 import { AF_UNSPEC, RTM } from './netlink/constants.ts'
 import { decodeLink, linkFamily } from './netlink/link.ts'
 import type { Message } from './netlink/message.ts'
-import { decodeNeighbor } from './netlink/neighbor.ts'
+import { decodeFdb, decodeNeighbor } from './netlink/neighbor.ts'
+import { decodeNetconf } from './netlink/netconf.ts'
+import { decodeNftChange } from './netlink/nft-event.ts'
 import { decodeRoute } from './netlink/route.ts'
 import { decodeRule } from './netlink/rule.ts'
 import { receiveWatched } from './netlink/socket.ts'
-import type { WatchCommand, WatchReport } from './protocol.ts'
+import type { WatchCommand, WatchReport, WatchSource } from './protocol.ts'
 import { linkOf } from './read.ts'
+import { concerns } from './watch-filter.ts'
 
 /** A thread that sits in poll() cannot be ended from outside; this is how long the process may have to wait for it. */
 const POLL_TIMEOUT_MS = 200
@@ -19,9 +22,8 @@ const POLLIN = 1
 const POLLFD_BYTES = 8
 const RECEIVE_BYTES = 64 * 1024
 
-interface Watched {
+interface Watched extends Pick<WatchSource, 'fd' | 'filter' | 'subject'> {
   readonly id: number
-  readonly fd: number
   /** Names by index; those of deleted devices stay, because their routes are reported deleted after them. */
   readonly names: Map<number, string>
 }
@@ -53,7 +55,7 @@ function obey(
   for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
     const command = next.message as WatchCommand
     if (command.kind === 'add') {
-      state.watched.set(command.id, { id: command.id, fd: command.fd, names: new Map(command.names) })
+      state.watched.set(command.id, { ...command, names: new Map(command.names) })
     } else if (command.kind === 'remove') {
       forget(state.watched, command.id)
       state.say({ kind: 'removed', id: command.id })
@@ -92,12 +94,25 @@ function report(watched: Watched, tools: { buffer: Buffer; say: (report: WatchRe
     return
   }
   try {
-    const events = messages.map((message) => decodeEvent(message, watched.names)).filter((event) => event !== undefined)
+    const events = watched.subject === 'nftables' ? nftChanges(messages) : kernelEvents(messages, watched)
     if (events.length > 0) tools.say({ kind: 'events', id: watched.id, events })
   } catch {
     // A message that cannot be read is as good as lost.
     tools.say({ kind: 'overrun', id: watched.id })
   }
+}
+
+function kernelEvents(messages: readonly Message[], { names, filter }: Watched): KernelEvent[] {
+  return messages
+    .map((message) => decodeEvent(message, names))
+    .filter((event) => event !== undefined)
+    .filter((event) => filter === undefined || concerns(event, filter, names))
+}
+
+/** One for each table: a transaction may have thousands of messages. */
+function nftChanges(messages: readonly Message[]): NftChange[] {
+  const changes = messages.map(decodeNftChange).filter((change) => change !== undefined)
+  return [...new Map(changes.map((change) => [`${change.family} ${change.table}`, change])).values()]
 }
 
 /** The change that a message reports; undefined for what is none of ours. Learns device names by the way. */
@@ -119,7 +134,12 @@ export function decodeEvent(message: Message, names: Map<number, string>): Kerne
       return eventOf('rule', message.type === RTM.NEWRULE, decodeRule(body))
     case RTM.NEWNEIGH:
     case RTM.DELNEIGH:
-      return eventOf('neighbor', message.type === RTM.NEWNEIGH, decodeNeighbor(body, nameOf))
+      return (
+        eventOf('neighbor', message.type === RTM.NEWNEIGH, decodeNeighbor(body, nameOf)) ??
+        eventOf('fdb', message.type === RTM.NEWNEIGH, decodeFdb(body, nameOf))
+      )
+    case RTM.NEWNETCONF:
+      return eventOf('settings', true, decodeNetconf(body, nameOf))
     default:
       return undefined
   }
@@ -133,10 +153,11 @@ function linkEvent(message: Message, names: Map<number, string>): KernelEvent | 
   return eventOf('link', message.type === RTM.NEWLINK, link)
 }
 
-function eventOf(
-  kind: KernelEvent['kind'],
+function eventOf<Kind extends keyof KernelObjects>(
+  kind: Kind,
   isNew: boolean,
-  object: KernelEvent['object'] | undefined,
+  object: KernelObjects[Kind] | undefined,
 ): KernelEvent | undefined {
-  return object === undefined ? undefined : { kind, action: isNew ? 'new' : 'delete', object }
+  if (object === undefined) return undefined
+  return { kind, action: isNew ? 'new' : 'delete', object } as KernelEvent
 }

@@ -6,10 +6,10 @@ import type { Netns } from './kernel.ts'
 import { libc } from './libc.ts'
 import { removeLinks } from './links.ts'
 import { leaveNetnsBehind, withNetns } from './namespace.ts'
-import { openWatchSocket } from './netlink/socket.ts'
+import { openNftWatchSocket, openWatchSocket } from './netlink/socket.ts'
 import { runNftables } from './nftables.ts'
 import type { Answer, PlainError, Request, WorkerCalls, WorkerRole } from './protocol.ts'
-import { linkOf, readAddresses, readNeighbors, readRoutes, readRules } from './read.ts'
+import { linkOf, readAddresses, readFdb, readNeighbors, readRoutes, readRules } from './read.ts'
 import { type Session, withSession } from './session.ts'
 import { readSysctl } from './sysctl.ts'
 import { listenTcp } from './tcp.ts'
@@ -62,15 +62,17 @@ const calls: WorkerCalls = {
   routes: (netns, filter) => within(netns, (session) => readRoutes(session, filter)),
   rules: (netns, family) => within(netns, (session) => readRules(session, family)),
   neighbors: (netns, device) => within(netns, (session) => readNeighbors(session, device)),
+  fdb: (netns, device) => within(netns, (session) => readFdb(session, device)),
   readSysctl: (netns, key) => withNetns(netns, () => readSysctl(key)),
   nft: (netns, commands, isJson) => withNetns(netns, () => runNftables(commands, { isJson })),
   listenTcp: (netns, address, port) => withNetns(netns, () => listenTcp(address, port)),
   returnMemory: () => void libc().malloc_trim(0),
-  openWatch: (netns, bufferBytes) =>
+  openWatch: (netns, { bufferBytes, filter }) =>
     within(netns, (session) => {
       const fd = openWatchSocket(bufferBytes)
-      return { fd, names: session.links().map((link) => [link.index, link.name] as const) }
+      return { fd, filter, subject: 'network', names: session.links().map((link) => [link.index, link.name] as const) }
     }),
+  openNftWatch: (netns) => withNetns(netns, () => ({ fd: openNftWatchSocket(), subject: 'nftables', names: [] })),
 }
 
 function within<T>(netns: Netns, work: (session: Session) => T): T {

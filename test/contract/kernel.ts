@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { Kernel, KernelEvent, Operation, Route } from '../../src/kernel/kernel.ts'
+import type { Kernel, KernelEvent, NftChange, Operation, Route } from '../../src/kernel/kernel.ts'
 
 /** How the contract suite gets at an implementation. */
 export interface KernelUnderTest {
@@ -474,6 +474,57 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
       })
     })
 
+    describe('tunnels', () => {
+      const vxlan = {
+        op: 'ensureVxlan',
+        name: 'vxlan.test',
+        id: 4096,
+        port: 4789,
+        local: '192.168.100.101',
+        mac: '66:01:02:03:04:05',
+        mtuBytes: 1450,
+        isUp: true,
+      } as const satisfies Operation
+      const entry = { device: 'vxlan.test', mac: '66:0a:0b:0c:0d:0e', destination: '192.168.100.102' }
+
+      it('makes a VXLAN device once, and changes in place what can be changed', async () => {
+        await kernel.apply(host, [vxlan, { op: 'ensureFdb', entry }])
+        const before = await kernel.findLink(host, 'vxlan.test')
+        expect(before).toMatchObject({ kind: 'vxlan', mac: vxlan.mac, mtuBytes: 1450, isUp: true })
+        await kernel.apply(host, [{ ...vxlan, mtuBytes: 1400, mac: '66:01:02:03:04:06' }])
+        expect(await kernel.findLink(host, 'vxlan.test')).toMatchObject({
+          index: before?.index,
+          mtuBytes: 1400,
+          mac: '66:01:02:03:04:06',
+        })
+        expect(await kernel.fdb(host, 'vxlan.test')).toEqual([entry])
+      })
+
+      it('makes a VXLAN device anew for another local address, port or VNI', async () => {
+        await kernel.apply(host, [vxlan, { op: 'ensureFdb', entry }, { ...vxlan, local: '192.168.100.111' }])
+        expect(await kernel.fdb(host, 'vxlan.test')).toEqual([])
+        for (const change of [{ port: 4790 }, { id: 4097 }]) {
+          const before = await kernel.findLink(host, 'vxlan.test')
+          await kernel.apply(host, [{ ...vxlan, ...change }])
+          expect((await kernel.findLink(host, 'vxlan.test'))?.index).not.toBe(before?.index)
+        }
+      })
+
+      it('says that another device has the VNI', async () => {
+        await kernel.apply(host, [vxlan])
+        await expect(kernel.apply(host, [{ ...vxlan, name: 'vxlan.other' }])).rejects.toThrow(/VNI 4096/)
+      })
+
+      it('keeps forwarding entries, replaces their destination and deletes them; twice succeeds', async () => {
+        const moved = { ...entry, destination: '192.168.100.103' }
+        await kernel.apply(host, [vxlan, { op: 'ensureFdb', entry }, { op: 'ensureFdb', entry: moved }])
+        expect(await kernel.fdb(host, 'vxlan.test')).toEqual([moved])
+        const remove: Operation = { op: 'deleteFdb', entry: moved }
+        await kernel.apply(host, [remove, remove, { op: 'deleteFdb', entry: { ...moved, device: 'none0' } }])
+        expect(await kernel.fdb(host, 'vxlan.test')).toEqual([])
+      })
+    })
+
     describe('settings', () => {
       beforeEach(podUp)
 
@@ -556,6 +607,69 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
         await kernel.apply(pod, [{ op: 'setLink', name: 'eth0', mtuBytes: 1300 }])
         await kernel.links(pod)
         expect(events).toHaveLength(seen)
+      })
+
+      it('reports of the devices that are asked for, and of no others', async () => {
+        const events: KernelEvent[] = []
+        const watch = kernel.watch(
+          host,
+          (event) => events.push(event),
+          () => {},
+          { devices: ['vet*', 'vxlan.test'] },
+        )
+        await watch.ready
+        const device = 'veth0'
+        const entry = { device: 'vxlan.test', mac: '66:0a:0b:0c:0d:0e', destination: '192.168.100.102' }
+        const vxlan = { id: 4096, port: 4789, local: '192.168.100.101', mac: '66:01:02:03:04:05', mtuBytes: 1450 }
+        await kernel.apply(host, [
+          { op: 'ensureBridge', name: 'br0', isUp: true },
+          veth(),
+          { op: 'sysctl', key: 'net/ipv4/conf/br0/proxy_arp', value: '1' },
+          { op: 'sysctl', key: 'net/ipv4/conf/veth0/proxy_arp', value: '1' },
+          { op: 'ensureRoute', route: { family: 4, destination: '10.244.1.9/32', device: 'br0' } },
+          { op: 'ensureRoute', route: { family: 4, destination: '10.244.1.2/32', device } },
+          { op: 'deleteRoute', route: { family: 4, destination: '10.244.1.2/32', device } },
+          { op: 'ensureVxlan', name: 'vxlan.test', ...vxlan, isUp: true },
+          { op: 'ensureFdb', entry },
+          { op: 'deleteFdb', entry },
+          { op: 'deleteLink', name: 'vxlan.test' },
+        ])
+        const isGone = (event: KernelEvent): boolean =>
+          event.kind === 'link' && event.action === 'delete' && event.object.name === 'vxlan.test'
+        await expect.poll(() => events.some(isGone), { timeout: 3000 }).toBe(true)
+        await watch.close()
+        expect(JSON.stringify(events)).not.toContain('br0')
+        expect(events).toContainEqual({
+          kind: 'route',
+          action: 'delete',
+          object: expect.objectContaining({ destination: '10.244.1.2/32', device }),
+        })
+        expect(events).toContainEqual({
+          kind: 'settings',
+          action: 'new',
+          object: expect.objectContaining({ device, hasProxyArp: true }),
+        })
+        for (const action of ['new', 'delete'] as const) {
+          expect(events).toContainEqual({ kind: 'fdb', action, object: entry })
+        }
+      })
+
+      it('reports which table of nftables a transaction has changed', async () => {
+        const changes: NftChange[] = []
+        const watch = kernel.watchNft(
+          host,
+          (change) => changes.push(change),
+          () => {},
+        )
+        await watch.ready
+        await kernel.nft(host, 'table inet ours {\n  chain one { type filter hook input priority 0; }\n}')
+        await kernel.nft(host, 'table ip theirs {\n}')
+        await expect.poll(() => changes.length, { timeout: 3000 }).toBeGreaterThan(1)
+        expect(changes).toEqual([
+          { family: 'inet', table: 'ours' },
+          { family: 'ip', table: 'theirs' },
+        ])
+        await watch.close()
       })
     })
   })

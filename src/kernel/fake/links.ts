@@ -24,6 +24,30 @@ export function ensureBridge(netns: FakeNamespace, operation: Ensure<'ensureBrid
   changeLink(netns, existing ?? netns.addLink({ name: operation.name, kind: 'bridge' }), operation)
 }
 
+export function ensureVxlan(netns: FakeNamespace, operation: Ensure<'ensureVxlan'>): void {
+  const { name, id, port, local } = operation
+  const vxlan = `${id} ${port} ${local}`
+  const existing = netns.links.get(name)
+  if (existing !== undefined) refuseKind(existing, 'vxlan')
+  const isTaken = [...netns.links.values()].some((link) => link.name !== name && sameVni(link.vxlan, vxlan))
+  if (isTaken) throw new KernelError(`create ${name}`, 'EEXIST', `another device has VNI ${id} on port ${port}`)
+  const isRight = existing?.vxlan === vxlan
+  if (existing !== undefined && !isRight) deleteLink(netns, name)
+  changeLink(netns, isRight ? existing : netns.addLink({ name, kind: 'vxlan', vxlan }), operation)
+}
+
+function sameVni(one: string | undefined, other: string): boolean {
+  return one?.split(' ').slice(0, 2).join(' ') === other.split(' ').slice(0, 2).join(' ')
+}
+
+/** As a kernel that has no such devices. */
+export function ensureIpip(netns: FakeNamespace, operation: Ensure<'ensureIpip'>): void {
+  const existing = netns.links.get(operation.name)
+  if (existing === undefined) throw new KernelError(`create ${operation.name}`, 'EOPNOTSUPP', 'Unknown device type')
+  refuseKind(existing, 'ipip')
+  changeLink(netns, existing, operation)
+}
+
 export function setLink(netns: FakeNamespace, operation: Ensure<'setLink'>, find: FindNetns): void {
   const link = netns.getLink(operation.name)
   const target = operation.moveTo === undefined ? netns : find(operation.moveTo)
@@ -103,6 +127,7 @@ function remove(netns: FakeNamespace, link: FakeLink): void {
   dropRoutesOf(netns, link.name)
   netns.addresses = netns.addresses.filter((address) => address.linkIndex !== link.index)
   netns.neighbors = netns.neighbors.filter((neighbor) => neighbor.device !== link.name)
+  netns.fdb = netns.fdb.filter((entry) => entry.device !== link.name)
   netns.links.delete(link.name)
   netns.emit({ kind: 'link', action: 'delete', object: reportLink(link) })
 }

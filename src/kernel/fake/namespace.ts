@@ -1,5 +1,5 @@
 import { KernelError } from '../errors.ts'
-import type { Address, KernelEvent, Link, Neighbor, Route, Rule } from '../kernel.ts'
+import type { Address, FdbEntry, KernelEvent, Link, Neighbor, NftChange, Route, Rule } from '../kernel.ts'
 
 /** A device of the fake. Its peer may be in another namespace. */
 export interface FakeLink {
@@ -14,6 +14,8 @@ export interface FakeLink {
   masterIndex: number | undefined
   peer: { netns: FakeNamespace; link: FakeLink } | undefined
   hasChecksumOffload: boolean
+  /** VNI, port and local address of a VXLAN device. */
+  vxlan: string | undefined
 }
 
 /** The rules that every namespace starts with. */
@@ -36,6 +38,8 @@ export class FakeNamespace {
   routes: Route[] = []
   rules: Rule[] = [...FIRST_RULES]
   neighbors: Neighbor[] = []
+  fdb: FdbEntry[] = []
+  readonly nftListeners = new Set<(change: NftChange) => void>()
   readonly listeners = new Set<(event: KernelEvent) => void>()
   #lastIndex = 0
 
@@ -55,6 +59,7 @@ export class FakeNamespace {
       masterIndex: undefined,
       peer: undefined,
       hasChecksumOffload: true,
+      vxlan: undefined,
       ...fields,
     }
     this.links.set(link.name, link)
@@ -77,6 +82,10 @@ export class FakeNamespace {
 
   nameOf(index: number): string | undefined {
     return [...this.links.values()].find((link) => link.index === index)?.name
+  }
+
+  emitNft(change: NftChange): void {
+    for (const listener of this.nftListeners) listener(change)
   }
 
   emit(event: KernelEvent): void {

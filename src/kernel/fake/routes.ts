@@ -1,6 +1,6 @@
 import { cidrContains, parseCidr } from '../../base/ip.ts'
 import { KernelError } from '../errors.ts'
-import type { Neighbor, Route, Rule } from '../kernel.ts'
+import type { FdbEntry, Neighbor, Route, Rule } from '../kernel.ts'
 import { hasDevice, isSameRule, normalizeRoute, routeKey, rulePrefix } from '../normalize.ts'
 import type { FakeNamespace } from './namespace.ts'
 
@@ -68,6 +68,24 @@ export function deleteNeighbor(netns: FakeNamespace, neighbor: Neighbor): void {
   if (found === undefined) return
   netns.neighbors = netns.neighbors.filter((each) => each !== found)
   netns.emit({ kind: 'neighbor', action: 'delete', object: found })
+}
+
+export function ensureFdb(netns: FakeNamespace, entry: FdbEntry): void {
+  netns.getLink(entry.device)
+  const stored = { ...entry, mac: entry.mac.toLowerCase() }
+  netns.fdb = [...netns.fdb.filter((each) => !isSameMac(each, stored)), stored]
+  netns.emit({ kind: 'fdb', action: 'new', object: stored })
+}
+
+export function deleteFdb(netns: FakeNamespace, entry: FdbEntry): void {
+  const found = netns.fdb.find((each) => isSameMac(each, entry) && each.destination === entry.destination)
+  if (found === undefined) return
+  netns.fdb = netns.fdb.filter((each) => each !== found)
+  netns.emit({ kind: 'fdb', action: 'delete', object: found })
+}
+
+function isSameMac(one: FdbEntry, other: FdbEntry): boolean {
+  return one.device === other.device && one.mac === other.mac.toLowerCase()
 }
 
 /** Checks what the kernel checks of a route's way, and finds the device of a gateway that names none. */

@@ -40,6 +40,7 @@ export const RTM = {
   NEWRULE: 32,
   DELRULE: 33,
   GETRULE: 34,
+  NEWNETCONF: 80,
   NEWNSID: 88,
   GETNSID: 90,
 } as const
@@ -66,6 +67,10 @@ export const IFLA = {
 export const IFLA_INFO_KIND = 1
 export const IFLA_INFO_DATA = 2
 export const VETH_INFO_PEER = 1
+
+export const IFLA_VXLAN = { ID: 1, LOCAL: 4, LEARNING: 7, PORT: 15 } as const
+
+export const NETCONFA = { IFINDEX: 1, FORWARDING: 2, RP_FILTER: 3, PROXY_NEIGH: 5 } as const
 
 export const NETNSA_NSID = 1
 export const NETNSA_FD = 3
@@ -123,10 +128,19 @@ export const FRA = {
 export const FR_ACT_TO_TBL = 1
 
 export const NDA = { DST: 1, LLADDR: 2 } as const
+/** The entry is the device's own, not that of the bridge it is in. */
+export const NTF_SELF = 0x02
 export const NTF_PROXY = 0x08
 export const NUD_REACHABLE = 0x02
 export const NUD_NOARP = 0x40
 export const NUD_PERMANENT = 0x80
 
 /** Multicast groups (RTNLGRP_*) that a watch joins, as the bits of nl_groups. */
-export const WATCH_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19].reduce((bits, group) => bits | (1 << (group - 1)), 0)
+export const WATCH_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19, 24].reduce((bits, group) => bits | (1 << (group - 1)), 0)
+
+/** nfnetlink: the subsystem of nftables, its group, and the attribute that names the table in each of its messages. */
+export const NFNL_SUBSYS_NFTABLES = 10
+export const NFNLGRP_NFTABLES = 7
+export const NFTA_TABLE = 1
+/** Ends a transaction; the only message that is about no table. */
+export const NFT_MSG_NEWGEN = 15

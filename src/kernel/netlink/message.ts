@@ -37,6 +37,13 @@ export function u8(value: number): Buffer {
   return Buffer.from([value & 0xff])
 }
 
+/** In the byte order of the wire. */
+export function u16be(value: number): Buffer {
+  const buffer = Buffer.alloc(2)
+  buffer.writeUInt16BE(value)
+  return buffer
+}
+
 export function u32(value: number): Buffer {
   const buffer = Buffer.alloc(4)
   buffer.writeUInt32LE(value >>> 0)

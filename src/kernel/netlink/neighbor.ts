@@ -1,6 +1,6 @@
-import type { Neighbor } from '../kernel.ts'
+import type { FdbEntry, Neighbor } from '../kernel.ts'
 import { familyFrom, familyNumber, ipBytes, ipText } from './address.ts'
-import { NDA, NTF_PROXY, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE } from './constants.ts'
+import { AF_BRIDGE, NDA, NTF_PROXY, NTF_SELF, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE } from './constants.ts'
 import { macBytes, macText } from './link.ts'
 import { attributes, decodeAttributes, encodeAttributes } from './message.ts'
 import type { NameOf } from './route.ts'
@@ -45,6 +45,27 @@ export function decodeNeighbor(body: Buffer, nameOf: NameOf): Neighbor | undefin
     isPermanent: (state & NUD_PERMANENT) !== 0,
     isProxy,
   }
+}
+
+/** Body of RTM_NEWNEIGH or RTM_DELNEIGH for an entry of a VXLAN device. */
+export function encodeFdb(entry: FdbEntry, index: number): Buffer {
+  const header = neighborHeader({ family: AF_BRIDGE, index, state: NUD_PERMANENT | NUD_NOARP, flags: NTF_SELF })
+  const list = attributes([NDA.LLADDR, macBytes(entry.mac)], [NDA.DST, ipBytes(entry.destination)])
+  return Buffer.concat([header, encodeAttributes(list)])
+}
+
+/** Body of an RTM_GETNEIGH dump of forwarding entries. */
+export function encodeFdbQuery(): Buffer {
+  return neighborHeader({ family: AF_BRIDGE, index: 0, state: 0, flags: 0 })
+}
+
+/** undefined for what is not an entry with an outer destination: neighbours, ports of bridges. */
+export function decodeFdb(body: Buffer, nameOf: NameOf): FdbEntry | undefined {
+  const index = body.readInt32LE(4)
+  const found = decodeAttributes(body.subarray(HEADER_LENGTH))
+  const [mac, destination] = [found.get(NDA.LLADDR), found.get(NDA.DST)]
+  if (body.readUInt8(0) !== AF_BRIDGE || mac === undefined || destination === undefined) return undefined
+  return { device: nameOf(index) ?? `if${index}`, mac: macText(mac), destination: ipText(destination) }
 }
 
 function neighborHeader(fields: { family: number; index: number; state: number; flags: number }): Buffer {

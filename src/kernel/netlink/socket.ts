@@ -3,6 +3,7 @@ import { errnoName } from '../errno.ts'
 import { KernelError } from '../errors.ts'
 import { CLOEXEC, check, lastErrno, libc } from '../libc.ts'
 import {
+  NFNLGRP_NFTABLES,
   NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_DUMP_INTR,
@@ -14,6 +15,8 @@ import {
 import { decodeAck, decodeMessages, encodeMessage, type Message } from './message.ts'
 
 const AF_NETLINK = 16
+const ROUTE_PROTOCOL = 0
+const NETFILTER_PROTOCOL = 12
 const SOCK_RAW = 3
 const SOL_SOCKET = 1
 const SO_RCVTIMEO = 20
@@ -114,9 +117,18 @@ export class NetlinkSocket {
   }
 }
 
-/** Opens a socket that hears all changes of links, addresses, routes, rules and neighbours; returns its descriptor. */
+/** Opens a socket that hears all changes of links, addresses, routes, rules, neighbours and devices' settings. */
 export function openWatchSocket(bufferBytes = WATCH_BUFFER_BYTES): number {
-  const fd = openSocket(WATCH_GROUPS)
+  return openListener(ROUTE_PROTOCOL, WATCH_GROUPS, bufferBytes)
+}
+
+/** Opens a socket that hears all changes of nftables; returns its descriptor. */
+export function openNftWatchSocket(bufferBytes = WATCH_BUFFER_BYTES): number {
+  return openListener(NETFILTER_PROTOCOL, 1 << (NFNLGRP_NFTABLES - 1), bufferBytes)
+}
+
+function openListener(protocol: number, groups: number, bufferBytes: number): number {
+  const fd = openSocket(groups, protocol)
   const size = int32(bufferBytes)
   libc().setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, size, size.length)
   return fd
@@ -144,9 +156,9 @@ function receive(what: string, options: { fd: number; buffer: Buffer; flags: num
   }
 }
 
-function openSocket(groups: number): number {
+function openSocket(groups: number, protocol = ROUTE_PROTOCOL): number {
   const what = 'open a netlink socket'
-  const fd = check(what, libc().socket(AF_NETLINK, SOCK_RAW | CLOEXEC, 0))
+  const fd = check(what, libc().socket(AF_NETLINK, SOCK_RAW | CLOEXEC, protocol))
   const address = Buffer.alloc(12)
   address.writeUInt16LE(AF_NETLINK, 0)
   address.writeUInt32LE(groups >>> 0, 8)
