@@ -78,7 +78,22 @@ export function settledAttachments({ attachments }: Pick<AttachmentRecord, 'atta
   return attachments.filter(({ state }) => state === undefined)
 }
 
-/** Throws when the text is not a record. */
+/** A record as one line of its file. */
+export function renderRecord(record: AttachmentRecord): string {
+  return `${JSON.stringify(record)}\n`
+}
+
+/**
+ * The last state in a record's file. A second line, appended when the ADD ended, may have been torn by a kill or a loss
+ * of power: then nobody was told that the ADD ended, and the first line holds. Throws when there is no such line.
+ */
 export function parseRecord(text: string): AttachmentRecord {
-  return schema.parse(JSON.parse(text)) as unknown as AttachmentRecord
+  const [first = '', ...later] = text.split('\n')
+  const last = later.findLast((line) => line !== '')
+  const isWhole = text.endsWith('\n')
+  return parseLine(last !== undefined && isWhole ? last : first)
+}
+
+function parseLine(line: string): AttachmentRecord {
+  return schema.parse(JSON.parse(line)) as unknown as AttachmentRecord
 }

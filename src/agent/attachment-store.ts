@@ -1,12 +1,15 @@
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describeError, TwinlaneError } from '../base/errors.ts'
-import { type Durability, findFile, syncFile, writeFileAtomic } from '../base/file.ts'
+import { writeFileAtomic } from '../base/file.ts'
+import { appendToSmallFile, findSmallFile, removeSmallFile, replaceSmallFile } from '../base/small-file.ts'
 import type { AttachmentKey } from '../networks/driver.ts'
-import { type AttachmentRecord, parseRecord } from './attachment-record.ts'
+import { type AttachmentRecord, parseRecord, renderRecord } from './attachment-record.ts'
 
 /** A record that cannot be read. Never taken for "nothing there": something may still be attached. */
 export class CorruptRecordError extends TwinlaneError {}
+
+const recordMode = 0o600
 
 /** The records on disk, one file for each ADD of a runtime: `<container ID>@<interface>.json`. */
 export class AttachmentStore {
@@ -26,25 +29,24 @@ export class AttachmentStore {
   }
 
   /**
-   * Notes an ADD before its first effect. Resolves when a killed agent would find the note; `survives` resolves when it
-   * would also survive a loss of power, which nothing but the answer has to wait for.
+   * Notes an ADD before its first effect. A killed agent would find the note; `survives` resolves when it would also
+   * survive a loss of power, which nothing but the answer has to wait for.
    */
-  async begin(record: AttachmentRecord): Promise<{ survives: Promise<void> }> {
-    await this.#write(record, 'none')
-    const survives = syncFile(this.#pathOf(record))
-    survives.catch(() => {})
-    return { survives }
+  begin(record: AttachmentRecord): { survives: Promise<void> } {
+    this.#known.add(nameOf(record))
+    return replaceSmallFile(this.#pathOf(record), renderRecord(record), recordMode)
   }
 
   /** Notes the end of an ADD. After a loss of power the note of its beginning will do: all that it made is gone. */
-  async complete(record: AttachmentRecord): Promise<void> {
-    await this.#write(record, 'content')
+  complete(record: AttachmentRecord): void {
+    appendToSmallFile(this.#pathOf(record), renderRecord(record))
     if (isOfPod(record)) this.#pods.set(record.pod.uid, keyOf(record))
   }
 
   /** Notes, in a completed record, what is about to be attached or detached: it must outlive a kill. */
   async change(record: AttachmentRecord): Promise<void> {
-    await this.#write(record, 'content')
+    const options = { mode: recordMode, durability: 'content' } as const
+    await writeFileAtomic(this.#pathOf(record), renderRecord(record), options)
   }
 
   /** The last completed ADD of a whole pod. Those of an earlier process are known after `list`. */
@@ -53,12 +55,12 @@ export class AttachmentStore {
   }
 
   /** Throws CorruptRecordError. */
-  async find(key: AttachmentKey): Promise<AttachmentRecord | undefined> {
-    return this.#known.has(nameOf(key)) ? await this.#read(this.#pathOf(key)) : undefined
+  find(key: AttachmentKey): AttachmentRecord | undefined {
+    return this.#known.has(nameOf(key)) ? this.#read(this.#pathOf(key)) : undefined
   }
 
-  async remove(key: AttachmentKey): Promise<void> {
-    await rm(this.#pathOf(key), { force: true })
+  remove(key: AttachmentKey): void {
+    removeSmallFile(this.#pathOf(key))
     this.#known.delete(nameOf(key))
     for (const [uid, { containerId, ifName }] of this.#pods) {
       if (containerId === key.containerId && ifName === key.ifName) this.#pods.delete(uid)
@@ -72,10 +74,10 @@ export class AttachmentStore {
     for (const name of await readdir(this.#folder)) {
       const path = join(this.#folder, name)
       // Left by a write that was killed.
-      if (name.endsWith('.tmp')) await rm(path, { force: true })
+      if (name.endsWith('.tmp')) removeSmallFile(path)
       if (!name.endsWith('.json')) continue
       try {
-        const record = await this.#read(path)
+        const record = this.#read(path)
         if (record === undefined) continue
         records.push(record)
         if (isOfPod(record) && !this.#pods.has(record.pod.uid)) this.#pods.set(record.pod.uid, keyOf(record))
@@ -87,8 +89,8 @@ export class AttachmentStore {
     return { records, corrupt }
   }
 
-  async #read(path: string): Promise<AttachmentRecord | undefined> {
-    const text = await findFile(path)
+  #read(path: string): AttachmentRecord | undefined {
+    const text = findSmallFile(path)
     if (text === undefined) return undefined
     try {
       return parseRecord(text)
@@ -98,11 +100,6 @@ export class AttachmentStore {
         cause,
       })
     }
-  }
-
-  async #write(record: AttachmentRecord, durability: Durability): Promise<void> {
-    this.#known.add(nameOf(record))
-    await writeFileAtomic(this.#pathOf(record), `${JSON.stringify(record)}\n`, { mode: 0o600, durability })
   }
 
   #pathOf(key: AttachmentKey): string {

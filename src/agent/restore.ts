@@ -45,7 +45,7 @@ async function takeBack(record: AttachmentRecord, context: CniContext, signal: A
   const { containerId, pod, state } = record
   try {
     await detachAll(detachmentsOf(record, context.networks), AbortSignal.any([signal, AbortSignal.timeout(30_000)]))
-    await context.store.remove(record)
+    context.store.remove(record)
     context.log.info({ containerId, pod: pod.name, state }, 'took back what nobody needs any more')
   } catch (error) {
     context.log.error({ containerId, pod: pod.name, error: describeError(error) }, 'could not take back an attachment')

@@ -1,10 +1,11 @@
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errorCode } from './errors.ts'
+import { syncFolder } from './sync-folder.ts'
 
 /**
  * What a loss of power may do to a written file. `full`: nothing. `content`: the old file may be back. `none`: the file
- * may be gone or empty; that holds until syncFile. A process that is killed does no harm in any case.
+ * may be gone or empty. A process that is killed does no harm in any case.
  */
 export type Durability = 'full' | 'content' | 'none'
 
@@ -35,17 +36,6 @@ export async function writeFileAtomic(
   }
 }
 
-/** Makes sure that a file, and that it is there, survives a loss of power. */
-export async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await syncFolder(dirname(path))
-}
-
 /** The file's text, or undefined if there is no such file. */
 export async function findFile(path: string): Promise<string | undefined> {
   try {
@@ -53,14 +43,5 @@ export async function findFile(path: string): Promise<string | undefined> {
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined
     throw error
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

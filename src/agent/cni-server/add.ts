@@ -33,7 +33,7 @@ export async function add(request: CniRequest, context: CniContext, signal: Abor
   const earlier = await settleEarlier(record, context, signal)
   const attachments = selected.map((item) => ({ ...item, prevResult: earlier.get(identityOf(item)) }))
   await refuseTaken(attachments, netns, context.kernel)
-  const { survives } = await context.store.begin(record)
+  const { survives } = context.store.begin(record)
   try {
     return await attach({ request, record, pod, attachments, survives }, context, signal)
   } catch (error) {
@@ -93,7 +93,7 @@ async function attach(attempt: Attempt, context: CniContext, signal: AbortSignal
   } catch (error) {
     const failure = await undo.unwind(error)
     // Where the undo failed too, the record stays: it says what is still to be taken back.
-    if (failure === error) await context.store.remove(request)
+    if (failure === error) context.store.remove(request)
     throw failure
   }
 }
@@ -113,7 +113,7 @@ async function finish(attempt: Attempt, attached: readonly Attached[], context: 
     request.config.cniVersion,
   )
   await attempt.survives
-  await context.store.complete(record)
+  context.store.complete(record)
   if (pod !== undefined)
     reportAttached(
       { pod, ref: record.pod, containerId: record.containerId, attachments: told, warnings: routing.warnings },
@@ -135,7 +135,7 @@ async function settleEarlier(
   context: CniContext,
   signal: AbortSignal,
 ): Promise<Map<string, CniResult | undefined>> {
-  const earlier = await context.store.find(record)
+  const earlier = context.store.find(record)
   if (earlier === undefined) return new Map()
   const wanted = new Set(record.attachments.map(recordedIdentity))
   const stays = (attachment: RecordedAttachment): boolean =>

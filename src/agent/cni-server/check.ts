@@ -13,7 +13,7 @@ import { getNetns } from './sandbox.ts'
 /** CHECK: every network, and the pod's routing, are as the ADD left them. Throws CniError listing all that is wrong, with the first code that a network gave. */
 export async function check(request: CniRequest, context: CniContext): Promise<void> {
   if (request.config.disableCheck === true) return
-  const found = await context.store.find(request)
+  const found = context.store.find(request)
   if (found?.state !== 'added') {
     throw new CniError(cniErrorCode.unknownContainer, `container ${request.containerId} has no networks here`, {
       fix: 'Delete the pod so that it is made anew.',

@@ -60,7 +60,7 @@ async function collectOf(calls: readonly GarbageCall[], context: CniContext, sig
 
 async function removeRecord(record: AttachmentRecord, context: CniContext, signal: AbortSignal): Promise<void> {
   await detachAll(detachmentsOf(record, context.networks), signal)
-  await context.store.remove(record)
+  context.store.remove(record)
 }
 
 /** `cni.dev/valid-attachments` (CNI 1.1); libcni also sends the same under `cni.dev/attachments`. */

@@ -15,11 +15,11 @@ import { isForWholePod } from './select.ts'
  * calls again.
  */
 export async function del(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<void> {
-  const record = await context.store.find(request)
+  const record = context.store.find(request)
   const detachments =
     record === undefined ? await guessDetachments(request, context) : detachmentsOf(record, context.networks)
   await detachAll(detachments, signal)
-  await context.store.remove(request)
+  context.store.remove(request)
 }
 
 /** Drivers find what is theirs by container ID; the delegate driver needs a configuration, so it gets the delegates'. */

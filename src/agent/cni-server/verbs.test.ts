@@ -129,7 +129,7 @@ describe('ADD', () => {
     expect(result).toMatchObject({ cniVersion: '1.1.0', interfaces: [{ name: 'eth0' }] })
     expect(calls).toEqual(['attach c1/eth0', 'attach c1/eth1'])
     expect(await records()).toEqual(['c1@eth0.json'])
-    expect(await context.store.find({ containerId: 'c1', ifName: 'eth0' })).toMatchObject({
+    expect(context.store.find({ containerId: 'c1', ifName: 'eth0' })).toMatchObject({
       state: 'added',
       attachments: [
         { driver: 'first', result: {} },
@@ -300,8 +300,8 @@ describe('the next agent', () => {
     await expect.poll(() => context.pods.get('web', 'default')).toBeUndefined()
     await restoreRecords(context, stop.signal)
     expect(first.attached.size).toBe(1)
-    const record = await context.store.find({ containerId: 'c1', ifName: 'eth0' })
-    await context.store.complete({ ...record!, netns: '/run/netns/gone' })
+    const record = context.store.find({ containerId: 'c1', ifName: 'eth0' })
+    context.store.complete({ ...record!, netns: '/run/netns/gone' })
     await restoreRecords(context, stop.signal)
     expect([first.attached.size, second.attached.size, await records()]).toEqual([0, 0, []])
   })

@@ -27,7 +27,7 @@ export async function followAnnotation(
   context: CniContext,
   signal: AbortSignal,
 ): Promise<void> {
-  const found = await context.store.find(key)
+  const found = context.store.find(key)
   if (found?.state !== 'added' || found.config === undefined || !existsSync(found.netns)) return
   const { config } = found
   const record = await dropUnsettled(found, context)
