@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { parseRecord, renderRecord } from '../../src/agent/attachment-record.ts'
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
 import { createKernel } from '../../src/kernel/linux.ts'
 import type { FakeKube } from '../../src/kube/fake.ts'
@@ -219,7 +220,7 @@ test('an annotation that was edited while there was no agent is followed by the 
   await expectNothingLeftAfterDel()
 })
 
-test.each(['attaching', 'detaching'])(
+test.each(['attaching', 'detaching'] as const)(
   'an interface that a killed agent left %s is made anew or gone, as is asked',
   async (state) => {
     await run('[{"name":"br","default-route":["10.144.0.1"]},{"name":"mac","interface":"data"}]')
@@ -237,9 +238,9 @@ test.each(['attaching', 'detaching'])(
 )
 
 /** As an agent leaves the record that is killed before it has the answer of a plugin. */
-async function markAll(state: string): Promise<void> {
+async function markAll(state: 'attaching' | 'detaching'): Promise<void> {
   const path = join(folder, 'state/attachments/c1@eth0.json')
-  const record = JSON.parse(await readFile(path, 'utf8')) as { attachments: { isDefault: boolean }[] }
+  const record = parseRecord(await readFile(path, 'utf8'))
   const attachments = record.attachments.map((item) => (item.isDefault ? item : { ...item, state }))
-  await writeFile(path, JSON.stringify({ ...record, attachments }))
+  await writeFile(path, renderRecord({ ...record, attachments }))
 }
