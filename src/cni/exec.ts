@@ -1,16 +1,13 @@
-import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
-import { join } from 'node:path'
-import { describeError, errorCode } from '../base/errors.ts'
-import { ExecError, exec } from '../base/exec.ts'
-import { retry } from '../base/retry.ts'
+import { describeError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
 import { runAll } from '../base/undo.ts'
 import { derivePluginConfig } from './config.ts'
 import { CniError, cniErrorCode } from './errors.ts'
+import { resultFromVersion } from './read-result.ts'
 import type { CniCommand, NetworkConfig, NetworkConfigList } from './request.ts'
-import type { CniResult } from './result.ts'
-import { emptyResult } from './result.ts'
-import { compareVersions, resultFromVersion, resultToVersion } from './versions.ts'
+import { type CniResult, emptyResult } from './result.ts'
+import { findPlugin, pluginErrorIn, runPlugin } from './run-plugin.ts'
+import { compareVersions, resultToVersion } from './versions.ts'
 
 /** A chain of plugins, executed for no attachment. */
 export interface NetworkRequest {
@@ -18,6 +15,8 @@ export interface NetworkRequest {
   /** Folders with plugin executables, searched in order; also CNI_PATH. */
   readonly folders: readonly string[]
   readonly signal?: AbortSignal | undefined
+  /** Gets what plugins write to standard error. */
+  readonly log?: Log | undefined
 }
 
 /** Whom a chain of plugins is executed for. */
@@ -33,14 +32,16 @@ export interface ChainRequest extends NetworkRequest {
 /** A plugin answers STATUS out of what it knows; one that hangs is not ready. */
 const statusDeadlineMs = 5000
 
-/** ADD of every plugin in order, each with the result of the one before. Stops at the first error, a CniError with the plugin's own code. */
+/**
+ * ADD of every plugin in order, each with the result of the one before. Stops at the first error, a CniError with the
+ * plugin's own code, or 6 and the field for an answer that is no result.
+ */
 export async function addChain(request: ChainRequest): Promise<CniResult> {
-  let result: CniResult | undefined
+  let prevResult: CniResult | undefined
   for (const plugin of request.list.plugins) {
-    const output = await runPlugin('ADD', plugin, { ...request, prevResult: result })
-    result = output === undefined ? (result ?? emptyResult) : resultFromVersion(output, request.list.cniVersion)
+    prevResult = readAnswer(plugin, await run('ADD', plugin, { ...request, prevResult }), request)
   }
-  return result ?? emptyResult
+  return prevResult ?? emptyResult
 }
 
 /**
@@ -51,14 +52,14 @@ export async function deleteChain(request: ChainRequest): Promise<void> {
   const plugins = request.list.plugins.toReversed()
   await runAll(
     `deleting network "${request.list.name}"`,
-    plugins.map((plugin) => async () => void (await runPlugin('DEL', plugin, dropBefore('0.4.0', request)))),
+    plugins.map((plugin) => async () => void (await run('DEL', plugin, dropBefore('0.4.0', request)))),
   )
 }
 
 /** CHECK of every plugin in order. Does nothing where the configuration says `disableCheck` or its version has no CHECK. */
 export async function checkChain(request: ChainRequest): Promise<void> {
   if (request.list.disableCheck === true || compareVersions(request.list.cniVersion, '0.4.0') < 0) return
-  for (const plugin of request.list.plugins) await runPlugin('CHECK', plugin, request)
+  for (const plugin of request.list.plugins) await run('CHECK', plugin, request)
 }
 
 /**
@@ -69,8 +70,8 @@ export async function statusChain(request: NetworkRequest): Promise<void> {
   const hasStatus = compareVersions(request.list.cniVersion, '1.1.0') >= 0
   for (const plugin of request.list.plugins) {
     try {
-      await findPlugin(plugin.type, request.folders)
-      if (hasStatus) await runPlugin('STATUS', plugin, withoutAttachment(request), { timeoutMs: statusDeadlineMs })
+      findPlugin(plugin.type, request.folders)
+      if (hasStatus) await run('STATUS', plugin, { ...withoutAttachment(request), signal: soon(request.signal) })
     } catch (error) {
       throw asNotAvailable(error)
     }
@@ -93,34 +94,14 @@ export async function collectChainGarbage(
   await runAll(
     `collecting garbage of network "${list.name}"`,
     list.plugins.map(
-      (plugin) => async () => void (await runPlugin('GC', { ...plugin, ...keys }, withoutAttachment(request))),
+      (plugin) => async () => void (await run('GC', { ...plugin, ...keys }, withoutAttachment(request))),
     ),
   )
 }
 
 /** Checks that every plugin of the list can be executed. Throws CniError that names the one missing and the folders searched. */
-export async function requirePlugins(list: NetworkConfigList, folders: readonly string[]): Promise<void> {
-  for (const plugin of list.plugins) await findPlugin(plugin.type, folders)
-}
-
-/** The executable of a plugin type. Throws CniError that names the folders searched. */
-export async function findPlugin(type: string, folders: readonly string[]): Promise<string> {
-  for (const folder of folders) {
-    const path = join(folder, type)
-    if (await isExecutable(path)) return path
-  }
-  throw new CniError(cniErrorCode.invalidNetworkConfig, `no CNI plugin "${type}" in ${folders.join(', ')}`, {
-    fix: `Install the plugin there or correct the type "${type}" in the network's configuration.`,
-  })
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+export function requirePlugins(list: NetworkConfigList, folders: readonly string[]): void {
+  for (const plugin of list.plugins) findPlugin(plugin.type, folders)
 }
 
 function dropBefore(version: string, request: ChainRequest): ChainRequest {
@@ -137,29 +118,25 @@ function asNotAvailable(error: unknown): CniError {
   return new CniError(cniErrorCode.pluginNotAvailable, describeError(error), { cause: error })
 }
 
-async function runPlugin(
-  command: CniCommand,
-  plugin: NetworkConfig,
-  request: ChainRequest,
-  limits: { timeoutMs?: number } = {},
-): Promise<unknown> {
-  const path = await findPlugin(plugin.type, request.folders)
-  const { list, prevResult } = request
-  const previous = prevResult === undefined ? undefined : resultToVersion(prevResult, list.cniVersion)
-  const input = JSON.stringify(derivePluginConfig(list, plugin, previous))
-  const options = { input, env: environmentOf(command, request), signal: request.signal, ...limits }
-  try {
-    // A plugin that is being replaced on disk cannot be started for a moment.
-    const { stdout } = await retry(() => exec(path, [], options), {
-      attempts: 6,
-      minDelayMs: 50,
-      retryable: (error) => error instanceof ExecError && errorCode(error.cause) === 'ETXTBSY',
-      signal: request.signal,
-    })
-    return stdout.trim() === '' ? undefined : parseOutput(plugin.type, stdout)
-  } catch (error) {
-    throw pluginError(command, plugin.type, error)
-  }
+function soon(signal: AbortSignal | undefined): AbortSignal {
+  const late = AbortSignal.timeout(statusDeadlineMs)
+  return signal === undefined ? late : AbortSignal.any([signal, late])
+}
+
+async function run(command: CniCommand, plugin: NetworkConfig, request: ChainRequest): Promise<string> {
+  const { list, folders, prevResult, signal, log } = request
+  const path = findPlugin(plugin.type, folders)
+  const previous = prevResult === undefined ? undefined : resultToVersion(prevResult, list.cniVersion, 'plugin')
+  const config = derivePluginConfig(list, plugin, previous)
+  return await runPlugin({
+    command,
+    type: plugin.type,
+    path,
+    env: environmentOf(command, request),
+    config,
+    signal,
+    log,
+  })
 }
 
 function environmentOf(command: CniCommand, request: ChainRequest): NodeJS.ProcessEnv {
@@ -176,34 +153,24 @@ function environmentOf(command: CniCommand, request: ChainRequest): NodeJS.Proce
   }
 }
 
-function parseOutput(type: string, stdout: string): unknown {
+/** An error is an error also when the plugin forgot its exit code: an ADD without a result never counts as one. */
+function readAnswer({ type }: NetworkConfig, stdout: string, { list }: NetworkRequest): CniResult {
+  const error = pluginErrorIn(stdout, 'ADD', type)
+  if (error !== undefined) throw error
+  try {
+    return resultFromVersion(parseOutput(stdout), list.cniVersion)
+  } catch (cause) {
+    if (!(cause instanceof CniError)) throw cause
+    const fix = `Report it to the makers of plugin "${type}".`
+    throw new CniError(cause.code, `plugin "${type}" failed ADD: ${cause.message}`, { cause, fix })
+  }
+}
+
+function parseOutput(stdout: string): unknown {
   try {
     return JSON.parse(stdout)
   } catch (cause) {
-    throw new CniError(cniErrorCode.decodingFailure, `plugin "${type}" printed no JSON: ${stdout.slice(0, 200)}`, {
-      cause,
-    })
-  }
-}
-
-/** The plugin's own error object with its code; anything else keeps its text under code 999. */
-function pluginError(command: CniCommand, type: string, error: unknown): unknown {
-  if (!(error instanceof ExecError)) return error
-  const object = errorObjectIn(error.stdout)
-  if (object === undefined) {
-    const said = (error.stderr || error.stdout).trim().slice(-2000) || error.message
-    return new CniError(cniErrorCode.internal, `plugin "${type}" failed ${command}: ${said}`, { cause: error })
-  }
-  const details = object.details === undefined || object.details === '' ? {} : { details: object.details }
-  return new CniError(object.code, `plugin "${type}" failed ${command}: ${object.msg}`, details)
-}
-
-function errorObjectIn(text: string): { code: number; msg: string; details?: string } | undefined {
-  try {
-    const { code, msg, details } = JSON.parse(text) as Record<string, unknown>
-    if (typeof code !== 'number') return undefined
-    return { code, msg: String(msg ?? ''), ...(typeof details === 'string' ? { details } : {}) }
-  } catch {
-    return undefined
+    const what = stdout.trim() === '' ? 'it printed nothing' : `it printed no JSON: ${stdout.slice(0, 200)}`
+    throw new CniError(cniErrorCode.decodingFailure, what, { cause })
   }
 }

@@ -132,7 +132,7 @@ export interface NodeSide<Config = unknown> extends Lifecycle {
   /** DEL. Nothing there is success; works with the API server, the pod and the netns gone. */
   detach(ref: AttachmentRef<Config>, signal: AbortSignal): Promise<void>
   /** CHECK: what is wrong with an attachment; empty when all is well. */
-  verify(ref: AttachmentRef<Config>, result: CniResult): Promise<Problem[]>
+  verify(ref: AttachmentRef<Config>, result: CniResult, signal?: AbortSignal): Promise<Problem[]>
   /** GC: everything of this network on this node that belongs to none of these is removed. */
   collectGarbage(valid: readonly AttachmentKey[]): Promise<void>
   /** STATUS. */

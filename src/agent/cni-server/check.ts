@@ -11,7 +11,7 @@ import { refOf } from './record.ts'
 import { getNetns } from './sandbox.ts'
 
 /** CHECK: every network, and the pod's routing, are as the ADD left them. Throws CniError listing all that is wrong, with the first code that a network gave. */
-export async function check(request: CniRequest, context: CniContext): Promise<void> {
+export async function check(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<void> {
   if (request.config.disableCheck === true) return
   const found = context.store.find(request)
   if (found?.state !== 'added') {
@@ -23,7 +23,7 @@ export async function check(request: CniRequest, context: CniContext): Promise<v
   const record = { ...found, attachments: settledAttachments(found) }
   const routing = planRecordedRouting(record.isWholePod ? record.attachments : [])
   const problems = [
-    ...(await verifyAttachments(record, routing, context)),
+    ...(await verifyAttachments(record, routing, context, signal)),
     ...(await verifyRouting(context.kernel, record.netns, routing)),
   ]
   if (problems.length === 0) return
@@ -37,12 +37,13 @@ async function verifyAttachments(
   record: AttachmentRecord,
   routing: RoutingPlan,
   context: CniContext,
+  signal: AbortSignal,
 ): Promise<Problem[]> {
   const found = await Promise.all(
     record.attachments.map(async (attachment, index) => {
       const { nodeSide } = context.networks.get(attachment.driver)
       const ref = refOf(record, attachment, context.networks)
-      const problems = await nodeSide.verify(ref, routing.results[index] ?? attachment.result ?? emptyResult)
+      const problems = await nodeSide.verify(ref, routing.results[index] ?? attachment.result ?? emptyResult, signal)
       return problems.map((problem) => ({
         ...problem,
         what: `network "${ref.networkName}" (${ref.ifName}): ${problem.what}`,

@@ -1,6 +1,5 @@
 import { describeError } from '../../base/errors.ts'
 import { UndoStack } from '../../base/undo.ts'
-import { cniErrorCode } from '../../cni/errors.ts'
 import {
   addChain,
   type ChainRequest,
@@ -47,62 +46,70 @@ export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
   nodeSide: (_settings, deps) => createNodeSide(deps),
 }
 
-function createNodeSide(deps: NodeDeps): NodeSide<NetworkConfigList> {
-  const own = deps.paths.cniBinFolders
-  const foldersOf = ({ binFolder }: ConfiguredNetwork): readonly string[] =>
-    binFolder === undefined ? own : [binFolder, ...own]
+/** Where a network's plugins are, and who hears what they say. */
+type Surroundings = Pick<ChainRequest, 'folders' | 'log'>
+
+function createNodeSide({ log, paths }: NodeDeps): NodeSide<NetworkConfigList> {
+  const around = ({ binFolder }: Pick<ConfiguredNetwork, 'binFolder'>): Surroundings => ({
+    folders: binFolder === undefined ? paths.cniBinFolders : [binFolder, ...paths.cniBinFolders],
+    log,
+  })
   const results = new Map<string, CniResult>()
   return {
     start: async () => {},
     stop: async () => {},
     attach: async (request, signal) => {
       const prevResult = request.prevResult ?? results.get(keyOf(request))
-      const result = await attachOnce({ ...request, prevResult }, foldersOf(request), signal)
+      const result = await attachOnce({ ...request, prevResult }, around(request), signal)
       results.set(keyOf(request), result)
       return result
     },
     detach: async (ref, signal) => {
-      await deleteChain(
-        chainRequest(ref, foldersOf(ref), { prevResult: ref.prevResult ?? results.get(keyOf(ref)), signal }),
-      )
+      const prevResult = ref.prevResult ?? results.get(keyOf(ref))
+      await deleteChain(chainRequest(ref, around(ref), { prevResult, signal }))
       results.delete(keyOf(ref))
     },
-    verify: (ref, result) => verify(ref, foldersOf(ref), result),
+    verify: (ref, result, signal) => verify({ ...ref, prevResult: result }, around(ref), signal),
     // Without a configuration there is nobody to ask; the agent detaches what it has records of.
     collectGarbage: async () => {},
     collectGarbageOf: (network, valid, signal) =>
-      collectChainGarbage({ list: network.configList, folders: foldersOf(network), signal }, valid),
+      collectChainGarbage({ list: network.configList, ...around(network), signal }, valid),
     status: () => ({ isReady: true, problems: [] }),
-    requireReady: (network) => statusChain({ list: network.configList, folders: foldersOf(network) }),
+    requireReady: (network) => statusChain({ list: network.configList, ...around(network) }),
   }
 }
 
 /** Plugins may refuse an ADD of what is there (CNI spec section 2), so that is asked for by CHECK, and made anew if it is wrong. */
 async function attachOnce(
   request: AttachRequest<NetworkConfigList>,
-  folders: readonly string[],
+  around: Surroundings,
   signal: AbortSignal,
 ): Promise<CniResult> {
   const { prevResult } = request
   if (prevResult !== undefined) {
-    if ((await verify(request, folders, prevResult)).length === 0) return prevResult
-    await deleteChain(chainRequest(request, folders, { prevResult, signal }))
+    if ((await verify(request, around, signal)).length === 0) return prevResult
+    await deleteChain(chainRequest(request, around, { prevResult, signal }))
   }
-  return await attach(request, folders, signal)
+  return await attach(request, around, signal)
 }
+
+/** Longest time for taking back what a chain has done before one of its plugins failed. */
+const undoTimeoutMs = 30_000
 
 /** A chain that fails half-way is deleted as a whole (CNI spec section 3). */
 async function attach(
   request: AttachRequest<NetworkConfigList>,
-  folders: readonly string[],
+  around: Surroundings,
   signal: AbortSignal,
 ): Promise<CniResult> {
   signal.throwIfAborted()
-  await requirePlugins(request.config, folders)
+  requirePlugins(request.config, around.folders)
   const undo = new UndoStack()
-  undo.push('the plugins that ran', () => deleteChain(chainRequest(request, folders)))
+  undo.push('the plugins that ran', () =>
+    deleteChain(chainRequest(request, around, { signal: AbortSignal.timeout(undoTimeoutMs) })),
+  )
   try {
-    return await addChain(chainRequest(request, folders, { signal }))
+    return await addChain(chainRequest(request, around, { signal }))
   } catch (error) {
     throw await undo.unwind(error)
   }
@@ -110,26 +117,24 @@ async function attach(
 
 async function verify(
   ref: AttachmentRef<NetworkConfigList>,
-  folders: readonly string[],
-  result: CniResult,
+  around: Surroundings,
+  signal: AbortSignal | undefined,
 ): Promise<Problem[]> {
   try {
-    await checkChain(chainRequest(ref, folders, { prevResult: result }))
+    await checkChain(chainRequest(ref, around, { prevResult: ref.prevResult, signal }))
     return []
   } catch (error) {
-    // A plugin from before CHECK has nothing to say.
-    if (codeOf(error) === cniErrorCode.incompatibleVersion) return []
     return [{ what: describeError(error), code: codeOf(error) }]
   }
 }
 
 function chainRequest(
   ref: AttachmentRef<NetworkConfigList>,
-  folders: readonly string[],
-  more: Pick<ChainRequest, 'prevResult' | 'signal'> = {},
+  around: Surroundings,
+  more: Pick<ChainRequest, 'prevResult' | 'signal'>,
 ): ChainRequest {
   const { config: list, containerId, netns, ifName, args } = ref
-  return { list, containerId, netns, ifName, args, folders, ...more }
+  return { list, containerId, netns, ifName, args, ...around, ...more }
 }
 
 function keyOf(ref: AttachmentRef<NetworkConfigList>): string {
