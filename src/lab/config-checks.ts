@@ -1,5 +1,5 @@
 import { ConfigError } from '../base/errors.ts'
-import { type Cidr, cidrContains, cidrsOverlap, formatCidr, parseCidr } from '../base/ip.ts'
+import { type Cidr, cidrContains, cidrsOverlap, formatCidr, hostPrefixOf, parseCidr } from '../base/ip.ts'
 import type { LabConfig, LabNode } from './config.ts'
 
 /** What Linux allows for an interface name: IFNAMSIZ less the closing zero. */
@@ -89,12 +89,20 @@ function checkFabric(config: LabConfig): void {
     }
     names.add(network.interface)
     checkInside(`${field}.router`, network.router, network.cidr)
+    if (network.cidr6 !== undefined) checkIpv6(field, network, network.cidr6)
   })
   if (!names.has(config.management)) {
     throw new ConfigError('management', `"${config.management}" is on no fabric network (${[...names].join(', ')})`, {
       fix: 'Name the interface of one of fabric.networks.',
     })
   }
+}
+
+function checkIpv6(field: string, { router6 }: { router6?: string | undefined }, cidr6: string): void {
+  if (parseCidr(cidr6).family === 4) {
+    throw new ConfigError(`${field}.cidr6`, `${cidr6} is not a prefix of IPv6`, { fix: 'e.g. fd00:100::/64' })
+  }
+  if (router6 !== undefined) checkInside(`${field}.router6`, router6, cidr6)
 }
 
 function checkInterfaceName(field: string, name: string): void {
@@ -116,6 +124,7 @@ function checkInside(field: string, address: string, cidr: string): void {
 function checkNodes(config: LabConfig): void {
   config.nodes.forEach((node, index) => {
     checkNodeAddresses(config, node, `nodes[${index}].addresses`)
+    checkNodeAddresses6(config, node, `nodes[${index}].addresses6`)
   })
 }
 
@@ -136,6 +145,18 @@ function checkNodeAddresses(config: LabConfig, node: LabNode, field: string): vo
     throw new ConfigError(`${field}.${name}`, `no fabric network has the interface ${name}`, {
       fix: `Add it to fabric.networks, or use one of ${[...known].join(', ')}.`,
     })
+  }
+}
+
+function checkNodeAddresses6(config: LabConfig, node: LabNode, field: string): void {
+  for (const [name, address] of Object.entries(node.addresses6)) {
+    const cidr6 = config.fabric.networks.find((network) => network.interface === name)?.cidr6
+    if (cidr6 === undefined) {
+      throw new ConfigError(`${field}.${name}`, `no fabric network with a cidr6 has the interface ${name}`, {
+        fix: 'Give the network a cidr6, or remove the address.',
+      })
+    }
+    checkInside(`${field}.${name}`, address, cidr6)
   }
 }
 
@@ -160,9 +181,15 @@ function checkGateway(config: LabConfig): void {
 function checkOverlaps(config: LabConfig): void {
   const prefixes = [
     ...config.fabric.networks.map((each, index) => ({ field: `fabric.networks[${index}].cidr`, cidr: each.cidr })),
-    ...config.fabric.outside.map((each, index) => ({ field: `fabric.outside[${index}]`, cidr: `${each}/32` })),
+    ...config.fabric.networks.flatMap(({ cidr6 }, index) =>
+      cidr6 === undefined ? [] : [{ field: `fabric.networks[${index}].cidr6`, cidr: cidr6 }],
+    ),
+    ...config.fabric.outside.map((each, index) => ({ field: `fabric.outside[${index}]`, cidr: hostPrefixOf(each) })),
     { field: 'routed.ipPoolCidr', cidr: config.routed.ipPoolCidr },
     ...parseNetCidrs(config.ovn.netCidr).map((cidr) => ({ field: 'ovn.netCidr', cidr: formatCidr(cidr) })),
+    ...(config.routed.ipv6PoolCidr === undefined
+      ? []
+      : [{ field: 'routed.ipv6PoolCidr', cidr: config.routed.ipv6PoolCidr }]),
     { field: 'ovn.svcCidr', cidr: config.ovn.svcCidr },
     ...ovnInternal,
   ].map((each) => ({ ...each, parsed: parseCidr(each.cidr) }))
@@ -189,8 +216,10 @@ function checkDuplicateAddresses(config: LabConfig): void {
   }
   config.fabric.networks.forEach((network, index) => {
     claim(network.router, `fabric.networks[${index}].router`)
+    if (network.router6 !== undefined) claim(network.router6, `fabric.networks[${index}].router6`)
   })
   config.nodes.forEach((node, index) => {
     for (const [name, address] of Object.entries(node.addresses)) claim(address, `nodes[${index}].addresses.${name}`)
+    for (const [name, address] of Object.entries(node.addresses6)) claim(address, `nodes[${index}].addresses6.${name}`)
   })
 }

@@ -19,6 +19,9 @@ const fabricNetwork = z.strictObject({
   cidr,
   /** The ToR router's address on it. */
   router: address,
+  /** The same of IPv6; absent: the network has none. */
+  cidr6: cidr.optional(),
+  router6: address.optional(),
 })
 
 const node = z.strictObject({
@@ -28,12 +31,18 @@ const node = z.strictObject({
   annotations: z.record(z.string(), z.string()).default({}),
   /** Address of each interface; the prefix length is that of its fabric network. */
   addresses: z.record(z.string(), address),
+  /** The same of IPv6, on the networks that have it. */
+  addresses6: z.record(z.string(), address).default({}),
 })
 
 const routed = z.strictObject({
   ipPoolCidr: cidr.default('10.244.0.0/16'),
   blockSize: z.int().min(20).max(32).default(24),
   natOutgoing: z.boolean().default(true),
+  /** Makes pods dual-stack; needs `cidr6` on the network that ipAutodetectionMethod names. */
+  ipv6PoolCidr: cidr.optional(),
+  ipv6BlockSize: z.int().min(116).max(128).default(122),
+  ipv6NatOutgoing: z.boolean().default(false),
   /** The article's IP_AUTODETECTION_METHOD; the name of a fabric interface is written `interface=ens2`. */
   ipAutodetectionMethod: z.string().default('interface=ens2'),
   mtuBytes: z.int().min(0).max(65_535).default(0),

@@ -1,4 +1,4 @@
-import { parseCidr } from '../base/ip.ts'
+import { hostPrefixOf, parseCidr } from '../base/ip.ts'
 import type { Kernel, Operation } from '../kernel/kernel.ts'
 import type { FabricNetwork, LabConfig, LabNode } from './config.ts'
 import { maxInterfaceNameLength } from './config-checks.ts'
@@ -43,12 +43,14 @@ export function cableName(config: LabConfig, node: LabNode, network: FabricNetwo
 function routerOperations(config: LabConfig): Operation[] {
   return [
     { op: 'sysctl', key: 'net/ipv4/ip_forward', value: '1' },
+    ...(config.fabric.networks.some(({ cidr6 }) => cidr6 !== undefined) ? [ipv6Forwarding] : []),
     ...config.fabric.networks.flatMap((network): Operation[] => [
       { op: 'ensureBridge', name: bridgeName(network), isUp: true },
       { op: 'ensureAddress', device: bridgeName(network), address: withLength(network.router, network) },
+      ...address6(bridgeName(network), network.router6, network),
     ]),
     ...config.fabric.outside.map(
-      (address): Operation => ({ op: 'ensureAddress', device: 'lo', address: `${address}/32` }),
+      (address): Operation => ({ op: 'ensureAddress', device: 'lo', address: hostPrefixOf(address) }),
     ),
   ]
 }
@@ -82,12 +84,27 @@ function nodeOperations(config: LabConfig, node: LabNode): Operation[] {
         device: network.interface,
         address: withLength(node.addresses[network.interface] ?? '', network),
       },
+      ...address6(network.interface, node.addresses6[network.interface], network),
     ]),
     {
       op: 'ensureRoute',
       route: { family: 4, destination: '0.0.0.0/0', gateway: management?.router, device: config.management },
     },
+    ...(management?.router6 === undefined
+      ? []
+      : [defaultRoute6({ gateway: management.router6, device: config.management })]),
   ]
+}
+
+const ipv6Forwarding: Operation = { op: 'sysctl', key: 'net/ipv6/conf/all/forwarding', value: '1' }
+
+function defaultRoute6(way: { gateway: string; device: string }): Operation {
+  return { op: 'ensureRoute', route: { family: 6, destination: '::/0', ...way } }
+}
+
+function address6(device: string, address: string | undefined, { cidr6 }: FabricNetwork): Operation[] {
+  if (address === undefined || cidr6 === undefined) return []
+  return [{ op: 'ensureAddress', device, address: `${address}/${parseCidr(cidr6).prefixLength}` }]
 }
 
 /**

@@ -58,8 +58,16 @@ export interface RoutedSettingsFile {
   blockSize?: number
   /** CALICO_IPV4POOL_NAT_OUTGOING @default true */
   natOutgoing?: boolean
-  /** IP_AUTODETECTION_METHOD @default first-found */
+  /** CALICO_IPV6POOL_CIDR: prefix of the IPv6 pool that is made if there is none; pods then have both families. @default none */
+  ipv6PoolCidr?: string | undefined
+  /** CALICO_IPV6POOL_BLOCK_SIZE @default 122 */
+  ipv6BlockSize?: number
+  /** CALICO_IPV6POOL_NAT_OUTGOING @default false */
+  ipv6NatOutgoing?: boolean
+  /** IP_AUTODETECTION_METHOD; `none`: no IPv4. @default first-found */
   ipAutodetectionMethod?: string
+  /** IP6_AUTODETECTION_METHOD; `none`: no IPv6. @default that of IPv4 where there is an ipv6PoolCidr, else none */
+  ip6AutodetectionMethod?: string | undefined
   /** Pod MTU; 0 = that of the detected node interface. @default 0 */
   mtuBytes?: number
 }

@@ -16,7 +16,7 @@ import type { CniCommand } from '../../src/cni/request.ts'
 import { createFakeKernel } from '../../src/kernel/fake.ts'
 import { createFakeKube } from '../../src/kube/fake.ts'
 import { createInformer } from '../../src/kube/informer.ts'
-import { nodes, pods } from '../../src/kube/resources/core.ts'
+import { namespaces, nodes, pods } from '../../src/kube/resources/core.ts'
 import { networkAttachmentDefinitions, networksAnnotation } from '../../src/kube/resources/net-attach-def.ts'
 import type { NetworkDriver, NodePaths } from '../../src/networks/driver.ts'
 import { routedDriver } from '../../src/networks/routed/driver.ts'
@@ -92,6 +92,7 @@ function call(command: CniCommand, pod: keyof typeof namespacesOfPods): Promise<
 
 function seedCluster(): void {
   kube.seed(nodes, { metadata: { name: 'work01' } })
+  kube.seed(namespaces, { metadata: { name: 'default' } })
   const annotations = { [networksAnnotation]: 'second@eth1' }
   for (const [name, netns] of Object.entries(namespacesOfPods)) {
     kernel.addNetns(netns)

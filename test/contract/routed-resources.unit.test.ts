@@ -82,7 +82,7 @@ describe('the kinds of projectcalico.org/v3 on an API server', () => {
     const handles = Array.from({ length: 20 }, (_, index) => `net.c${index}`)
     const addresses = await Promise.all(
       handles.map((handleId, index) =>
-        nodes[index % 2]!.assigner.assign({ holder: { handleId, secondary: {} }, pools: [pool] }),
+        nodes[index % 2]!.assigner.assign({ holder: { handleId, secondary: {} }, family: 4, pools: [pool] }),
       ),
     )
     expect(new Set(addresses).size).toBe(20)

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { parseRoutedConfig, parseRoutedSettings } from './config.ts'
-import { podAddressing } from './pod-annotations.ts'
 
 function conf(plugin: object) {
   return parseRoutedConfig({
@@ -16,6 +15,8 @@ describe('settings of the routed network', () => {
       ipPoolCidr: '192.168.0.0/16',
       blockSize: 26,
       natOutgoing: true,
+      ipv6BlockSize: 122,
+      ipv6NatOutgoing: false,
       ipAutodetectionMethod: 'first-found',
       mtuBytes: 0,
     })
@@ -26,6 +27,9 @@ describe('settings of the routed network', () => {
     [{ blockSize: 33 }, 'networks.routed.blockSize'],
     [{ ipPoolCidr: '10.244.0.0/28', blockSize: 24 }, 'larger than the pool'],
     [{ ippool: 'x' }, 'networks.routed'],
+    [{ ipPoolCidr: 'fd00::/48' }, 'networks.routed.ipPoolCidr: fd00::/48 is not a prefix of IPv4'],
+    [{ ipv6PoolCidr: 'fd00::/124' }, 'networks.routed.ipv6BlockSize'],
+    [{ ipv6PoolCidr: 'fd00::/48', ipv6BlockSize: 64 }, 'networks.routed.ipv6BlockSize'],
   ])('%j are refused with the field', (raw, message) => {
     expect(() => parseRoutedSettings(raw)).toThrow(message)
   })
@@ -43,22 +47,10 @@ describe('a CNI configuration of type calico', () => {
     expect(config.ipam.ipv4_pools).toEqual(['10.244.0.0/16'])
   })
 
-  it('refuses another IPAM and no IPv4 at all', () => {
+  it('refuses another IPAM and no family at all', () => {
     expect(() => conf({ ipam: { type: 'host-local' } })).toThrow('plugins[0].ipam.type')
     expect(() => conf({ ipam: { type: 'calico-ipam', assign_ipv4: 'false' } })).toThrow('assign_ipv4')
-  })
-})
-
-describe("a pod's own annotations", () => {
-  const addresses = 'cni.projectcalico.org/ipAddrs'
-
-  it('name an address and pools for eth0 only', () => {
-    const annotations = { [addresses]: '["10.244.0.7"]', 'cni.projectcalico.org/ipv4pools': '["a","10.9.0.0/16"]' }
-    expect(podAddressing(annotations, 'eth0')).toEqual({ addresses: ['10.244.0.7'], pools: ['a', '10.9.0.0/16'] })
-    expect(podAddressing(annotations, 'net1')).toEqual({})
-  })
-
-  it.each(['10.244.0.7', '[]', '[7]', '["10.244.0.7","10.244.0.8"]'])('%s is refused', (text) => {
-    expect(() => podAddressing({ [addresses]: text }, 'eth0')).toThrow(addresses)
+    const only6 = conf({ ipam: { type: 'calico-ipam', assign_ipv4: 'false', assign_ipv6: 'true' } })
+    expect(only6.ipam).toMatchObject({ assign_ipv4: false, assign_ipv6: true })
   })
 })

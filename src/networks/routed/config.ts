@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { ConfigError } from '../../base/errors.ts'
-import { AddressError, parseCidr } from '../../base/ip.ts'
+import { AddressError, type Family, parseCidr } from '../../base/ip.ts'
 import { parseSchema } from '../../base/parse-schema.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 
@@ -17,7 +17,11 @@ const settingsSchema = z.strictObject({
   ipPoolCidr: cidr.default('192.168.0.0/16'),
   blockSize: z.int().min(20).max(32).default(26),
   natOutgoing: z.boolean().default(true),
+  ipv6PoolCidr: cidr.optional(),
+  ipv6BlockSize: z.int().min(116).max(128).default(122),
+  ipv6NatOutgoing: z.boolean().default(false),
   ipAutodetectionMethod: z.string().default('first-found'),
+  ip6AutodetectionMethod: z.string().optional(),
   mtuBytes: z.int().min(0).max(65_535).default(0),
 })
 
@@ -27,35 +31,55 @@ export type RoutedSettings = z.infer<typeof settingsSchema>
 /** Throws ConfigError naming the field. */
 export function parseRoutedSettings(raw: unknown): RoutedSettings {
   const settings = parseSchema(settingsSchema, raw ?? {}, { where: 'networks.routed' })
-  if (parseCidr(settings.ipPoolCidr).prefixLength > settings.blockSize) {
-    throw new ConfigError(
-      'networks.routed.blockSize',
-      `a block of /${settings.blockSize} is larger than the pool ${settings.ipPoolCidr}`,
-      { fix: 'make blockSize at least as long as the prefix of ipPoolCidr' },
-    )
+  checkPool(settings.ipPoolCidr, settings.blockSize, { family: 4, cidr: 'ipPoolCidr', blockSize: 'blockSize' })
+  if (settings.ipv6PoolCidr !== undefined) {
+    const fields = { family: 6, cidr: 'ipv6PoolCidr', blockSize: 'ipv6BlockSize' } as const
+    checkPool(settings.ipv6PoolCidr, settings.ipv6BlockSize, fields)
   }
   return settings
 }
 
+function checkPool(text: string, blockSize: number, names: { family: Family; cidr: string; blockSize: string }): void {
+  const { family, prefixLength } = parseCidr(text)
+  if (family !== names.family) {
+    throw new ConfigError(`networks.routed.${names.cidr}`, `${text} is not a prefix of IPv${names.family}`)
+  }
+  if (prefixLength > blockSize) {
+    throw new ConfigError(
+      `networks.routed.${names.blockSize}`,
+      `a block of /${blockSize} is larger than the pool ${text}`,
+      { fix: `make ${names.blockSize} at least as long as the prefix of ${names.cidr}` },
+    )
+  }
+}
+
 const addressName = z.array(z.string().min(1))
+
+// Texts because Calico's own conflist writes them so.
+const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')])
 
 const ipamSchema = z.looseObject({
   type: z.enum(['calico-ipam', 'twinlane-ipam']).default('calico-ipam'),
-  // Texts because Calico's own conflist writes them so.
-  assign_ipv4: z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')]).default(true),
+  assign_ipv4: flag.default(true),
+  /** Absent: as the settings have an IPv6 pool or not. */
+  assign_ipv6: flag.optional(),
   ipv4_pools: addressName.default([]),
+  ipv6_pools: addressName.default([]),
 })
+
+const featureSchema = z.looseObject({ ip_addrs_no_ipam: flag.default(false), floating_ips: flag.default(false) })
 
 const configSchema = z.looseObject({
   mtu: z.int().min(0).max(65_535).default(0),
-  ipam: ipamSchema.default({ type: 'calico-ipam', assign_ipv4: true, ipv4_pools: [] }),
+  ipam: ipamSchema.prefault({}),
+  feature_control: featureSchema.prefault({}),
 })
 
 /** Keys of a configuration that mean something here, and those of Calico's own file, which mean nothing here. */
 export const routedConfigKeys: readonly string[] = [
   ...Object.keys(configSchema.shape),
   ...['log_level', 'log_file_path', 'datastore_type', 'nodename', 'nodename_file_optional', 'policy', 'kubernetes'],
-  ...['container_settings', 'feature_control', 'include_default_routes'],
+  ...['container_settings', 'include_default_routes'],
 ]
 
 /** One CNI configuration of type `calico` or `twinlane-routed` (as Calico does). Unknown keys are kept. */
@@ -69,8 +93,10 @@ export function parseRoutedConfig(list: NetworkConfigList): RoutedConfig {
   const plugin = list.plugins[0]
   if (plugin === undefined) throw new ConfigError('plugins', 'is empty', { fix: 'name one plugin' })
   const config = { ...parseSchema(configSchema, plugin, { where: 'plugins[0]' }), networkName: list.name }
-  if (!config.ipam.assign_ipv4) {
-    throw new ConfigError('plugins[0].ipam.assign_ipv4', 'must be true: the routed network gives out IPv4 addresses')
+  if (!config.ipam.assign_ipv4 && config.ipam.assign_ipv6 !== true) {
+    throw new ConfigError('plugins[0].ipam.assign_ipv4', 'is false and assign_ipv6 is not true: no address at all', {
+      fix: 'set one of them to true',
+    })
   }
   return config
 }

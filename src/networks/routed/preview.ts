@@ -1,6 +1,7 @@
 import { bigintToAddress } from '../../base/ip.ts'
 import { namespaces, nodes } from '../../kube/resources/core.ts'
 import type { AttachmentPreview, PreviewFacts } from '../driver.ts'
+import { planAddresses } from './address-plan.ts'
 import { clusterPrefixes } from './cluster-prefixes.ts'
 import type { RoutedConfig, RoutedSettings } from './config.ts'
 import { poolCidr, poolOf, selectPools } from './ipam/pools.ts'
@@ -16,39 +17,48 @@ export async function previewRouted(
 ): Promise<AttachmentPreview> {
   const { kube, pod, node, ifName, isDefault, requested } = facts
   const [pools, allNodes] = await Promise.all([kube.list(ipPools), kube.list(nodes)])
-  const addressing = podAddressing(pod.metadata.annotations ?? {}, ifName)
-  const wanted = (requested.ips ?? addressing.addresses)?.[0]?.split('/')[0]
-  const candidates = selectPools(pools.items, {
-    nodeName: node.metadata.name ?? '',
-    nodeLabels: node.metadata.labels ?? {},
-    namespaceLabels: await namespaceLabels(pools.items, facts),
-    requested: wanted === undefined ? (addressing.pools ?? config.ipam.ipv4_pools) : [],
-  })
-  const home = wanted === undefined ? candidates : [poolOf(candidates, wanted)].filter((pool) => pool !== undefined)
+  const namespace = await kube.find(namespaces, pod.metadata.namespace ?? 'default')
+  const annotations = { pod: pod.metadata.annotations ?? {}, namespace: namespace?.metadata.annotations ?? {} }
+  const addressing = podAddressing(annotations, { ifName, features: config.feature_control })
+  const plan = planAddresses({ config, settings }, requested, addressing)
+  const wishes = plan.wishes.map((wish) => ({
+    ...wish,
+    candidates: plan.isOutsideIpam
+      ? []
+      : selectPools(pools.items, {
+          family: wish.family,
+          nodeName: node.metadata.name ?? '',
+          nodeLabels: node.metadata.labels ?? {},
+          namespaceLabels: namespace?.metadata.labels,
+          requested: wish.pools,
+        }),
+  }))
   const mtuBytes = config.mtu || settings.mtuBytes || undefined
   const owner = { containerId: '', ifName }
-  const address = wanted ?? exampleOf(candidates)
-  const mac = requested.mac?.toLowerCase()
-  const wiring = { owner, hostName: '', netns: '', mac: mac ?? '', mtuBytes: mtuBytes ?? 0, isDefault, address }
+  const mac = requested.mac?.toLowerCase() ?? addressing.mac
+  const wiring = { owner, hostName: '', netns: '', mac: mac ?? '', mtuBytes: mtuBytes ?? 0, isDefault }
   return {
-    result: resultOf(wiring),
-    ranges: wanted === undefined ? candidates.map(({ spec }) => spec.cidr) : [],
+    result: resultOf({
+      ...wiring,
+      families: wishes.map(({ family }) => family),
+      addresses: wishes.map(({ address, candidates }) => address ?? exampleOf(candidates)),
+    }),
+    ranges: wishes.flatMap(({ address, candidates }) =>
+      address === undefined ? candidates.map(({ spec }) => spec.cidr) : [],
+    ),
     mac,
     mtuBytes,
     notes: [
       ...(mtuBytes === undefined ? [`the MTU of ${ifName} is that of the node's network interface`] : []),
-      ...(home.length === 0 ? [`${wanted} is in no pool that may be used; the ADD will fail`] : []),
+      ...(plan.isOutsideIpam ? [] : wishes.flatMap(homeless)),
     ],
     prefixes: clusterPrefixes(pools.items, allNodes.items),
   }
 }
 
-async function namespaceLabels(
-  pools: readonly IPPool[],
-  { kube, pod }: PreviewFacts,
-): Promise<Record<string, string> | undefined> {
-  if (!pools.some(({ spec }) => spec.namespaceSelector !== undefined)) return undefined
-  return (await kube.find(namespaces, pod.metadata.namespace ?? 'default'))?.metadata.labels
+function homeless({ address, candidates }: { address?: string | undefined; candidates: readonly IPPool[] }): string[] {
+  if (address === undefined || poolOf(candidates, address) !== undefined) return []
+  return [`${address} is in no pool that may be used; the ADD will fail`]
 }
 
 function exampleOf([pool]: readonly IPPool[]): string {

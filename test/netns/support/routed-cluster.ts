@@ -28,6 +28,8 @@ export interface RoutedNode {
   readonly birdConfigFile: string
   readonly events: string[]
   protocols(): Promise<BirdProtocolState[]>
+  /** `fd00:100::…` of the node on the fabric. */
+  readonly address6: string
   /** `ip` in the node's namespace. */
   ip(...args: string[]): Promise<string>
   exec(command: string, ...args: string[]): Promise<string>
@@ -44,7 +46,8 @@ export interface TestPod {
 export interface RoutedCluster {
   readonly kube: FakeKube
   readonly nodes: readonly RoutedNode[]
-  createPod(name: string): Promise<TestPod>
+  /** `ipam`: of the CNI configuration. */
+  createPod(name: string, ipam?: object): Promise<TestPod>
   attach(node: RoutedNode, pod: TestPod): Promise<{ result: CniResult; address: string }>
   stop(): Promise<void>
 }
@@ -113,6 +116,7 @@ export async function createRoutedCluster(
     const node: RoutedNode = {
       name,
       address,
+      address6: address6Of(address),
       netns,
       nodeSide,
       kernel: kernelIn(kernel, netns),
@@ -145,12 +149,12 @@ export async function createRoutedCluster(
   return {
     kube,
     nodes: list,
-    async createPod(name) {
+    async createPod(name, ipam) {
       await exec('ip', ['netns', 'add', `pod-${name}`])
       await exec('ip', ['-n', `pod-${name}`, 'link', 'set', 'lo', 'up'])
       cleanups.push(async () => void (await exec('ip', ['netns', 'del', `pod-${name}`], { okCodes: [0, 1] })))
       return {
-        request: requestFor(name),
+        request: requestFor(name, ipam),
         netnsName: `pod-${name}`,
         exec: async (command, ...args) => (await exec('ip', ['netns', 'exec', `pod-${name}`, command, ...args])).stdout,
       }
@@ -174,14 +178,20 @@ async function plugIn(name: string, address: string): Promise<void> {
   await exec('ip', ['link', 'set', `p-${name}`, 'master', 'fabric', 'up'])
   await exec('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
   await exec('ip', ['-n', name, 'address', 'add', `${address}/24`, 'dev', 'ens2'])
+  await exec('ip', ['-n', name, 'address', 'add', `${address6Of(address)}/64`, 'dev', 'ens2', 'nodad'])
   await exec('ip', ['-n', name, 'link', 'set', 'ens2', 'up'])
 }
 
-function requestFor(name: string): AttachRequest<RoutedConfig> {
+/** The node's number is its address' last byte. */
+function address6Of(address: string): string {
+  return `fd00:100::${address.split('.').at(-1)}`
+}
+
+function requestFor(name: string, ipam: object = {}): AttachRequest<RoutedConfig> {
   const configList = {
     cniVersion: '0.3.1',
     name: 'k8s-pod-network',
-    plugins: [{ cniVersion: '0.3.1', name: 'k8s-pod-network', type: 'calico', ipam: { type: 'calico-ipam' } }],
+    plugins: [{ cniVersion: '0.3.1', name: 'k8s-pod-network', type: 'calico', ipam: { type: 'calico-ipam', ...ipam } }],
   }
   return {
     containerId: `c-${name}`,

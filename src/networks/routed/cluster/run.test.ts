@@ -35,6 +35,7 @@ async function allocate(node: string, podName: string): Promise<void> {
   const store = new BlockStore(kube, view)
   const assigner = new Assigner({ kube, store, handles: handleIndex, nodeName: node, now: Date.now })
   await assigner.assign({
+    family: 4,
     holder: { handleId: `net.${podName}`, secondary: { node, namespace: 'default', pod: podName } },
     pools: [{ metadata: { name: 'p' }, spec: { cidr: '10.244.0.0/24', blockSize: 28 } }],
   })

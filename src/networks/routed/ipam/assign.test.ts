@@ -33,6 +33,10 @@ function pool(cidr: string, blockSize: number): IPPool {
   return { metadata: { name: 'default-ipv4-ippool' }, spec: { cidr, blockSize } }
 }
 
+function familyOfPools([first]: readonly IPPool[]): 4 | 6 {
+  return first?.spec.cidr.includes(':') === true ? 6 : 4
+}
+
 async function node(nodeName: string) {
   const informer = createInformer(kube, ipamBlocks, { log: silentLog })
   await informer.start(stop.signal)
@@ -44,7 +48,12 @@ async function node(nodeName: string) {
   return {
     deps,
     assign: (handleId: string, pools: IPPool[], address?: string) =>
-      assigner.assign({ holder: { handleId, secondary: { node: nodeName } }, pools, address }),
+      assigner.assign({
+        holder: { handleId, secondary: { node: nodeName } },
+        family: familyOfPools(pools),
+        pools,
+        address,
+      }),
     release: (handleId: string) => releaseByHandle(deps, handleId),
   }
 }

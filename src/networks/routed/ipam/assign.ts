@@ -1,36 +1,35 @@
-import { type Cidr, cidrOf, formatCidr } from '../../../base/ip.ts'
+import { type Cidr, type Family, familyOf, formatCidr } from '../../../base/ip.ts'
 import { KeyedLock } from '../../../base/keyed-lock.ts'
 import { type IPAMBlock, type IPAMConfiguration, type IPPool, ipamConfigurations } from '../resources.ts'
 import { type ClaimDeps, claimBlock } from './affinity.ts'
-import {
-  type Assignment,
-  addressesOf,
-  assignAddress,
-  assignNext,
-  type Holder,
-  hasFree,
-  holderOf,
-  ownerOf,
-} from './block.ts'
+import { assignCertain } from './assign-certain.ts'
+import { type Assignment, assignNext, type Holder, hasFree, ownerOf } from './block.ts'
 import { blockCandidates } from './candidates.ts'
-import { BlockLimitError, IpamError, notAssigned, PoolExhaustedError } from './errors.ts'
+import { BlockLimitError, notAssigned, PoolExhaustedError } from './errors.ts'
 import type { HandleIndex } from './handle-index.ts'
-import { blockSizeOf, poolOf } from './pools.ts'
+import { poolOf } from './pools.ts'
 
 /** Blocks that a node may own when IPAMConfiguration does not say. */
 const defaultMostBlocks = 20
 
 export interface AddressRequest {
   readonly holder: Holder
+  readonly family: Family
   /** Where the address may come from, in order: what selectPools gave. */
   readonly pools: readonly IPPool[]
   /** This address and no other. */
   readonly address?: string | undefined
+  /** Whether a holder is an older container of the same pod interface: an address that was asked for is taken over. */
+  isPredecessor?(holder: { handleId: string; secondary: Readonly<Record<string, string>> }): boolean
 }
 
 export interface AssignerDeps extends ClaimDeps {
   readonly handles: Pick<HandleIndex, 'note' | 'doubt'>
+  /** Prefixes of which no address is given to whoever asks for any. @default none */
+  reserved?(): readonly Cidr[]
 }
+
+type Choose = (block: IPAMBlock, holder: Holder) => Assignment | undefined
 
 /** Gives addresses of pools to holders on one node (as Calico does). Safe against other writers, here and elsewhere. */
 export class Assigner {
@@ -44,9 +43,12 @@ export class Assigner {
   /** The address of the holder: what it holds already, else a free one. Throws IpamError with the reason. */
   async assign(request: AddressRequest, signal?: AbortSignal): Promise<string> {
     signal?.throwIfAborted()
-    const held = this.#held(request.holder.handleId)
+    const held = this.#held(request)
     if (held !== undefined) return held
-    if (request.address !== undefined) return this.#assignCertain(request, request.address)
+    const { address } = request
+    if (address !== undefined) {
+      return assignCertain({ ...this.#deps, take: this.#take }, { ...request, address })
+    }
     return (
       (await this.#fromOwnBlocks(request)) ??
       (await this.#fromNewBlock(request, signal)) ??
@@ -54,22 +56,25 @@ export class Assigner {
     )
   }
 
-  #held(handleId: string): string | undefined {
-    return this.#deps.store.view.list().flatMap((block) => addressesOf(block, handleId))[0]
+  #held({ holder, family }: AddressRequest): string | undefined {
+    return this.#deps.store.view.addressesOf(holder.handleId).find((address) => familyOf(address) === family)
   }
 
   async #fromOwnBlocks(request: AddressRequest): Promise<string | undefined> {
     for (const pool of request.pools) {
-      for (const block of this.#ownBlocks().filter((own) => poolOf([pool], own.spec.cidr) !== undefined)) {
-        const address = hasFree(block) ? await this.#take(block.spec.cidr, request.holder, this.#nextIfOwn) : undefined
+      for (const block of this.#ownBlocks([pool])) {
+        const isWorthATry = hasFree(block, this.#reserved())
+        const address = isWorthATry ? await this.#take(block.spec.cidr, request.holder, this.#nextIfOwn) : undefined
         if (address !== undefined) return address
       }
     }
     return undefined
   }
 
-  readonly #nextIfOwn = (block: IPAMBlock, holder: Holder): Assignment | undefined =>
-    ownerOf(block) === this.#deps.nodeName ? assignNext(block, holder) : undefined
+  readonly #next: Choose = (block, holder) => assignNext(block, holder, this.#reserved())
+
+  readonly #nextIfOwn: Choose = (block, holder) =>
+    ownerOf(block) === this.#deps.nodeName ? this.#next(block, holder) : undefined
 
   /** One claim at a time: whoever waited looks first whether the claim before has made room. */
   #fromNewBlock(request: AddressRequest, signal: AbortSignal | undefined): Promise<string | undefined> {
@@ -77,79 +82,62 @@ export class Assigner {
       const waited = await this.#fromOwnBlocks(request)
       if (waited !== undefined) return waited
       const configuration = await this.#configuration()
-      this.#checkBlockLimit(configuration)
       if (configuration?.spec.autoAllocateBlocks === false) return undefined
+      this.#checkBlockLimit(request, configuration)
       for (const cidr of this.#unclaimed(request.pools)) {
         signal?.throwIfAborted()
         const block = await claimBlock(this.#deps, cidr)
-        const address = block === undefined ? undefined : await this.#take(formatCidr(cidr), request.holder, assignNext)
+        const address = block === undefined ? undefined : await this.#take(formatCidr(cidr), request.holder, this.#next)
         if (address !== undefined) return address
       }
       return undefined
     })
   }
 
+  /** Blocks that are reserved as a whole are not worth having. */
   *#unclaimed(pools: readonly IPPool[]): Generator<Cidr> {
+    const reserved = this.#reserved()
     for (const pool of pools) {
       for (const cidr of blockCandidates(pool, this.#deps.nodeName)) {
-        if (this.#deps.store.view.find(formatCidr(cidr)) === undefined) yield cidr
+        const isReserved = reserved.some(
+          ({ family, first, last }) => family === cidr.family && first <= cidr.first && cidr.last <= last,
+        )
+        if (!isReserved && this.#deps.store.view.find(formatCidr(cidr)) === undefined) yield cidr
       }
     }
   }
 
   /** At the limit Calico does not borrow either: the limit is there to keep a node's addresses together. */
-  #checkBlockLimit(configuration: IPAMConfiguration | undefined): void {
+  #checkBlockLimit({ pools, family }: AddressRequest, configuration: IPAMConfiguration | undefined): void {
     const most = configuration?.spec.maxBlocksPerHost || defaultMostBlocks
-    const owned = this.#ownBlocks().length
+    const owned = this.#ownBlocks(pools).length
     if (owned < most) return
     throw new BlockLimitError(
-      notAssigned(`cannot allocate new block due to per host block limit (${owned} of ${most})`),
+      notAssigned(family, `cannot allocate new block due to per host block limit (${owned} of ${most})`),
       { fix: 'raise maxBlocksPerHost of the IPAMConfiguration "default", or use a larger block size' },
     )
   }
 
   async #borrow(request: AddressRequest, signal: AbortSignal | undefined): Promise<string> {
-    const prefixes = request.pools.map(({ spec }) => spec.cidr).join(', ')
+    const { family, pools, holder } = request
+    const prefixes = pools.map(({ spec }) => spec.cidr).join(', ')
     if ((await this.#configuration())?.spec.strictAffinity === true) {
       throw new PoolExhaustedError(
-        notAssigned(`No more free affine blocks and strict affinity enabled in pools: [${prefixes}]`),
+        notAssigned(family, `No more free affine blocks and strict affinity enabled in pools: [${prefixes}]`),
         { fix: 'add an IPPool, or turn strictAffinity of the IPAMConfiguration "default" off' },
       )
     }
-    for (const block of this.#othersBlocks(request.pools)) {
+    for (const block of this.#othersBlocks(pools)) {
       signal?.throwIfAborted()
-      const address = await this.#take(block.spec.cidr, request.holder, assignNext)
+      const address = await this.#take(block.spec.cidr, holder, this.#next)
       if (address !== undefined) return address
     }
-    throw new PoolExhaustedError(notAssigned(`No IPs available in pools: [${prefixes}]`), {
+    throw new PoolExhaustedError(notAssigned(family, `No IPs available in pools: [${prefixes}]`), {
       fix: 'add an IPPool, or delete pods that no longer need their address',
     })
   }
 
-  async #assignCertain({ holder, pools }: AddressRequest, address: string): Promise<string> {
-    const pool = poolOf(pools, address)
-    if (pool === undefined) {
-      throw new IpamError(notAssigned(`the address ${address} is in no pool that may be used`), {
-        fix: 'ask for an address of an enabled IPPool',
-      })
-    }
-    const cidr = cidrOf(address, blockSizeOf(pool))
-    const text = formatCidr(cidr)
-    if ((await this.#deps.store.read(text)) === undefined) await claimBlock(this.#deps, cidr)
-    const taken = await this.#take(text, holder, (block) => assignAddress(block, address, holder))
-    if (taken !== undefined) return taken
-    const block = await this.#deps.store.read(text)
-    const owner = block === undefined ? undefined : holderOf(block, address)
-    throw new IpamError(notAssigned(`${address} is already assigned to ${owner?.handle_id ?? 'somebody else'}`), {
-      fix: 'ask for another address, or delete the pod that has it',
-    })
-  }
-
-  async #take(
-    cidr: string,
-    holder: Holder,
-    choose: (block: IPAMBlock, holder: Holder) => Assignment | undefined,
-  ): Promise<string | undefined> {
+  readonly #take = async (cidr: string, holder: Holder, choose: Choose): Promise<string | undefined> => {
     let address: string | undefined
     // When this throws, the write may have been done all the same: a release then has to look.
     const lost = this.#deps.handles.doubt(holder.handleId, cidr)
@@ -164,20 +152,22 @@ export class Assigner {
     return address
   }
 
-  #ownBlocks(): IPAMBlock[] {
-    return this.#deps.store.view
-      .list()
-      .filter((block) => ownerOf(block) === this.#deps.nodeName)
-      .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
+  #ownBlocks(pools: readonly IPPool[]): IPAMBlock[] {
+    const own = this.#deps.store.view.ownedBy(this.#deps.nodeName)
+    return own.filter(({ spec }) => poolOf(pools, spec.cidr) !== undefined)
   }
 
   /** Starts with the blocks that have most room, so that borrowers do not fill up a busy node's block. */
   #othersBlocks(pools: readonly IPPool[]): IPAMBlock[] {
     return this.#deps.store.view
       .list()
-      .filter((block) => ownerOf(block) !== this.#deps.nodeName && poolOf(pools, block.spec.cidr) !== undefined)
-      .filter(hasFree)
+      .filter((block) => ownerOf(block) !== this.#deps.nodeName && hasFree(block, this.#reserved()))
+      .filter(({ spec }) => poolOf(pools, spec.cidr) !== undefined)
       .sort((a, b) => b.spec.unallocated.length - a.spec.unallocated.length)
+  }
+
+  #reserved(): readonly Cidr[] {
+    return this.#deps.reserved?.() ?? []
   }
 
   #configuration(): Promise<IPAMConfiguration | undefined> {

@@ -1,4 +1,12 @@
-import { addressToBigint, bigintToAddress, type Cidr, cidrContains, formatCidr, parseCidr } from '../../../base/ip.ts'
+import {
+  addressToBigint,
+  bigintToAddress,
+  type Cidr,
+  cidrContains,
+  cidrsOverlap,
+  formatCidr,
+  parseCidr,
+} from '../../../base/ip.ts'
 import type { AllocationAttributes, IPAMBlock, IPAMBlockSpec } from '../resources.ts'
 
 /** Who takes an address. */
@@ -49,24 +57,48 @@ export function newBlock(cidr: Cidr, options: { nodeName: string; now: number })
   }
 }
 
-export function hasFree(block: IPAMBlock): boolean {
-  return block.spec.unallocated.length > 0
+/** Whether an address is free that nobody has reserved. */
+export function hasFree(block: IPAMBlock, reserved: readonly Cidr[] = []): boolean {
+  return nextFree(block, reserved) !== undefined
 }
 
 export function isEmpty(block: IPAMBlock): boolean {
   return block.spec.allocations.every((index) => index === null)
 }
 
-/** Takes the address that has been free for longest; undefined when none is. The block is not changed. */
-export function assignNext(block: IPAMBlock, holder: Holder): Assignment | undefined {
-  const ordinal = block.spec.unallocated[0]
+/**
+ * Takes the address that has been free for longest and is in no reserved prefix; undefined when there is none. The
+ * block is not changed.
+ */
+export function assignNext(block: IPAMBlock, holder: Holder, reserved: readonly Cidr[] = []): Assignment | undefined {
+  const ordinal = nextFree(block, reserved)
   return ordinal === undefined ? undefined : assignOrdinal(block, ordinal, holder)
+}
+
+function nextFree(block: IPAMBlock, reserved: readonly Cidr[]): number | undefined {
+  const { unallocated, cidr } = block.spec
+  if (reserved.length === 0) return unallocated[0]
+  const own = parseCidr(cidr)
+  const ranges = reserved
+    .filter((other) => cidrsOverlap(own, other))
+    .map(({ first, last }) => ({ from: Number(first - own.first), to: Number(last - own.first) }))
+  return unallocated.find((ordinal) => !ranges.some(({ from, to }) => ordinal >= from && ordinal <= to))
 }
 
 /** Takes this address; undefined when it is in use. */
 export function assignAddress(block: IPAMBlock, address: string, holder: Holder): Assignment | undefined {
   const ordinal = ordinalOf(block, address)
   return block.spec.allocations[ordinal] === null ? assignOrdinal(block, ordinal, holder) : undefined
+}
+
+/** Gives an address that is in use to another holder; undefined when `from` no longer has it. */
+export function reassignAddress(
+  block: IPAMBlock,
+  address: string,
+  { from, to }: { from: string; to: Holder },
+): Assignment | undefined {
+  if (holderOf(block, address)?.handle_id !== from) return undefined
+  return assignAddress(releaseAddress(block, address), address, to)
 }
 
 /** Handle that holds the address, if any does. */

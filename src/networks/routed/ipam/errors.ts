@@ -1,4 +1,5 @@
 import { TwinlaneError } from '../../../base/errors.ts'
+import type { Family } from '../../../base/ip.ts'
 
 /** No address could be given, or an address could not be given back. */
 export class IpamError extends TwinlaneError {}
@@ -10,6 +11,6 @@ export class PoolExhaustedError extends IpamError {}
 export class BlockLimitError extends IpamError {}
 
 /** The sentence that users of Calico know, with the reason at its end. */
-export function notAssigned(reason: string): string {
-  return `failed to request IPv4 addresses: Assigned 0 out of 1 requested IPv4 addresses; ${reason}`
+export function notAssigned(family: Family, reason: string): string {
+  return `failed to request IPv${family} addresses: Assigned 0 out of 1 requested IPv${family} addresses; ${reason}`
 }

@@ -82,9 +82,7 @@ export class HandleIndex {
   }
 
   #blocksOf(handleId: string): Blocks {
-    const counts = this.#options.view
-      .list()
-      .map((block): [string, number] => [block.spec.cidr, addressesOf(block, handleId).length])
-    return Object.fromEntries(counts.filter(([, count]) => count > 0))
+    const holding = this.#options.view.holding(handleId)
+    return Object.fromEntries(holding.map((block) => [block.spec.cidr, addressesOf(block, handleId).length]))
   }
 }

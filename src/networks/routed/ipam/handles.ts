@@ -15,6 +15,17 @@ export function handleIdOf(interfaceOf: { networkName: string; containerId: stri
   return ifName === 'eth0' ? `${networkName}.${containerId}` : `${networkName}.${containerId}.${ifName}`
 }
 
+/** Whether both are handles of the same interface of containers of one network: an older sandbox's and a newer one's. */
+export function isSameInterface(one: string, other: string, ifName: string): boolean {
+  const network = (handleId: string): string | undefined => {
+    const end = ifName === 'eth0' ? '' : `.${ifName}`
+    return handleId.endsWith(end)
+      ? /^(.*)\.[^.]+$/.exec(handleId.slice(0, handleId.length - end.length))?.[1]
+      : undefined
+  }
+  return network(one) !== undefined && network(one) === network(other)
+}
+
 /** Object names are lower case, of a certain alphabet and at most 253 long. */
 export function handleName(handleId: string): string {
   const name = handleId.toLowerCase().replaceAll(/[^a-z0-9.-]/g, '-')

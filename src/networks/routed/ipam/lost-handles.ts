@@ -1,6 +1,5 @@
 import type { KubeClient } from '../../../kube/api.ts'
 import { ipamHandles } from '../resources.ts'
-import { addressesOf, ownerOf } from './block.ts'
 import type { BlockStore } from './block-store.ts'
 import type { HandleIndex } from './handle-index.ts'
 
@@ -13,8 +12,7 @@ export async function noteLostHandles(
   { kube, store, handles }: { kube: KubeClient; store: BlockStore; handles: HandleIndex },
   nodeName: string,
 ): Promise<void> {
-  const own = store.view.list().filter((block) => ownerOf(block) === nodeName)
-  const cidrs = new Set(own.map(({ spec }) => spec.cidr))
+  const cidrs = new Set(store.view.ownedBy(nodeName).map(({ spec }) => spec.cidr))
   const suspects: string[] = []
   for await (const { items } of kube.pages(ipamHandles)) {
     for (const { spec } of items) {
@@ -28,5 +26,5 @@ export async function noteLostHandles(
 }
 
 function isHeld({ view }: BlockStore, handleId: string): boolean {
-  return view.list().some((block) => addressesOf(block, handleId).length > 0)
+  return view.holding(handleId).length > 0
 }

@@ -8,7 +8,7 @@ function pool(name: string, spec: Partial<IPPoolSpec> = {}): IPPool {
   return { metadata: { name }, spec: { cidr: '10.244.0.0/16', blockSize: 24, ...spec } }
 }
 
-const choice = { nodeName: 'work01', nodeLabels: { rack: 'a' }, requested: [] }
+const choice = { family: 4 as const, nodeName: 'work01', nodeLabels: { rack: 'a' }, requested: [] }
 
 function names(pools: IPPool[], change: object = {}): string[] {
   return selectPools(pools, { ...choice, ...change }).map(({ metadata }) => metadata.name)
@@ -31,6 +31,13 @@ describe('selectPools', () => {
       pool('host-bits', { cidr: '10.244.0.1/16' }),
     ]
     expect(names(pools)).toEqual(['good'])
+  })
+
+  it('takes pools of the family only', () => {
+    const pools = [pool('a'), pool('six', { cidr: 'fd00::/48', blockSize: 122 })]
+    expect(names(pools, { family: 6 })).toEqual(['six'])
+    expect(() => names([pool('a')], { family: 6 })).toThrow('failed to request IPv6 addresses')
+    expect(() => names(pools, { family: 6, requested: ['a'] })).toThrow('the given pool (a) does not exist')
   })
 
   it('takes requested pools by name or prefix, whatever they select', () => {

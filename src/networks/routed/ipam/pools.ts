@@ -1,27 +1,27 @@
-import { type Cidr, cidrContains, cidrCovers, formatCidr, parseCidr } from '../../../base/ip.ts'
+import { type Cidr, cidrContains, cidrCovers, type Family, formatCidr, parseCidr } from '../../../base/ip.ts'
 import type { IPPool } from '../resources.ts'
 import { type Labels, matchesSelector, parseSelector } from '../selector.ts'
 import { IpamError, notAssigned } from './errors.ts'
 
 export interface PoolChoice {
+  readonly family: Family
   readonly nodeName: string
   readonly nodeLabels: Labels
   readonly namespaceLabels?: Labels | undefined
-  /** Names or prefixes, from the CNI configuration or the pod's annotation. Empty: any pool that may be used. */
+  /** Names or prefixes, from the CNI configuration or an annotation. Empty: any pool that may be used. */
   readonly requested: readonly string[]
 }
 
 /**
- * Pools that a pod on this node may get an IPv4 address from, in the order in which they are tried (as Calico does).
+ * Pools that a pod on this node may get an address of the family from, in the order in which they are tried (as Calico does).
  * Pools asked for by name need not select the node, but must exist and be enabled. Throws IpamError when none is left.
  */
 export function selectPools(pools: readonly IPPool[], choice: PoolChoice): IPPool[] {
-  const enabled = pools.filter((pool) => isUsable(pool)).sort(byName)
-  const candidates =
-    choice.requested.length > 0 ? requestedPools(enabled, choice.requested) : automaticPools(enabled, choice)
+  const enabled = pools.filter((pool) => isUsable(pool, choice.family)).sort(byName)
+  const candidates = choice.requested.length > 0 ? requestedPools(enabled, choice) : automaticPools(enabled, choice)
   const qualified = candidates.filter((pool) => pool.spec.allowedUses?.includes('Workload') ?? true)
   if (qualified.length > 0) return qualified
-  throw new IpamError(notAssigned('cannot find a qualified ippool'), {
+  throw new IpamError(notAssigned(choice.family, 'cannot find a qualified ippool'), {
     fix: 'add Workload to allowedUses of an IPPool',
   })
 }
@@ -44,12 +44,12 @@ export function poolOf(pools: readonly IPPool[], addressOrCidr: string): IPPool 
   )
 }
 
-function requestedPools(enabled: readonly IPPool[], requested: readonly string[]): IPPool[] {
+function requestedPools(enabled: readonly IPPool[], { requested, family }: PoolChoice): IPPool[] {
   return requested.map((wanted) => {
     const found = enabled.find((pool) => pool.metadata.name === wanted || pool.spec.cidr === wanted)
     if (found !== undefined) return found
-    throw new IpamError(notAssigned(`the given pool (${wanted}) does not exist, or is not enabled`), {
-      fix: `create or enable the IPPool, or name another in ipv4_pools`,
+    throw new IpamError(notAssigned(family, `the given pool (${wanted}) does not exist, or is not enabled`), {
+      fix: `create or enable the IPPool, or name another in ipv${family}_pools`,
     })
   })
 }
@@ -57,8 +57,8 @@ function requestedPools(enabled: readonly IPPool[], requested: readonly string[]
 function automaticPools(enabled: readonly IPPool[], choice: PoolChoice): IPPool[] {
   const found = enabled.filter((pool) => isAutomaticFor(pool, choice))
   if (found.length > 0) return found
-  throw new IpamError(notAssigned(`no configured Calico pools for node ${choice.nodeName}`), {
-    fix: 'create an IPPool, or widen the nodeSelector of one',
+  throw new IpamError(notAssigned(choice.family, `no configured Calico pools for node ${choice.nodeName}`), {
+    fix: `create an IPPool of IPv${choice.family}, or widen the nodeSelector of one`,
   })
 }
 
@@ -78,11 +78,11 @@ function selects(selector: string | undefined, labels: Labels): boolean {
   }
 }
 
-function isUsable(pool: IPPool): boolean {
+function isUsable(pool: IPPool, family: Family): boolean {
   if (pool.spec.disabled === true || pool.metadata.deletionTimestamp !== undefined) return false
   try {
     const cidr = poolCidr(pool)
-    return cidr.family === 4 && formatCidr(cidr) === pool.spec.cidr
+    return cidr.family === family && formatCidr(cidr) === pool.spec.cidr
   } catch {
     return false
   }

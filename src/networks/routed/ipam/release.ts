@@ -13,7 +13,7 @@ export async function releaseByHandle(
   handleId: string,
 ): Promise<string[]> {
   const handle = await findHandle(deps.kube, handleId)
-  const seen = deps.store.view.list().filter((block) => addressesOf(block, handleId).length > 0)
+  const seen = deps.store.view.holding(handleId)
   const cidrs = new Set([...Object.keys(handle?.spec.block ?? {}), ...seen.map(({ spec }) => spec.cidr)])
   const freed: string[] = []
   for (const cidr of cidrs) freed.push(...(await releaseInBlock(deps.store, cidr, handleId)))
@@ -29,7 +29,7 @@ export async function releaseOwn(deps: { store: BlockStore; handles: HandleIndex
   const { store, handles } = deps
   const doubtful = handles.doubtful(handleId)
   await Promise.all(doubtful.map((cidr) => store.read(cidr)))
-  const holding = store.view.list().filter((block) => addressesOf(block, handleId).length > 0)
+  const holding = store.view.holding(handleId)
   await Promise.all(holding.map(({ spec }) => releaseInBlock(store, spec.cidr, handleId)))
   handles.settle(handleId)
   handles.note(handleId)

@@ -1,20 +1,23 @@
 import { KeyedLock } from '../../../base/keyed-lock.ts'
 import type { Informer } from '../../../kube/api.ts'
+import type { NamespaceResource } from '../../../kube/resources/core.ts'
 import type { NodeDeps } from '../../driver.ts'
 import type { RoutedSettings } from '../config.ts'
 import { Assigner } from '../ipam/assign.ts'
 import { BlockStore } from '../ipam/block-store.ts'
 import { BlockView } from '../ipam/block-view.ts'
 import { HandleIndex } from '../ipam/handle-index.ts'
+import { reservedPrefixes } from '../ipam/reservations.ts'
 import type { IPPool } from '../resources.ts'
-import type { BirdSources } from './bird-sync.ts'
 import { PendingReleases } from './pending-releases.ts'
+import type { NodeSources } from './sources.ts'
 
 /** What the verbs of one node work with. */
 export interface NodeContext {
   readonly settings: RoutedSettings
   readonly deps: NodeDeps
   readonly pools: Informer<IPPool>
+  readonly namespaces: Informer<NamespaceResource>
   readonly store: BlockStore
   readonly assigner: Assigner
   readonly handles: HandleIndex
@@ -29,10 +32,10 @@ export interface NodeContext {
 
 export function createContext(
   settings: RoutedSettings,
-  sources: BirdSources,
+  sources: NodeSources,
   nodeMtuBytes: () => number | undefined,
 ): NodeContext {
-  const { deps, pools, blocks } = sources
+  const { deps, pools, blocks, namespaces, reservations } = sources
   const view = new BlockView(blocks)
   const store = new BlockStore(deps.kube, view)
   const handles = new HandleIndex({ kube: deps.kube, view, log: deps.log, calm: deps.calm })
@@ -41,8 +44,16 @@ export function createContext(
     handles,
     deps,
     pools,
+    namespaces,
     store,
-    assigner: new Assigner({ kube: deps.kube, store, handles, nodeName: deps.nodeName, now: Date.now }),
+    assigner: new Assigner({
+      kube: deps.kube,
+      store,
+      handles,
+      nodeName: deps.nodeName,
+      now: Date.now,
+      reserved: () => reservedPrefixes(reservations.list()),
+    }),
     releases: new PendingReleases(deps.paths.stateFolder),
     locks: new KeyedLock(),
     attaching: new Set(),

@@ -1,39 +1,50 @@
+import type { Family } from '../../../base/ip.ts'
 import type { Log } from '../../../base/log.ts'
 import type { Informer, KubeClient } from '../../../kube/api.ts'
 import { isAlreadyExists } from '../../../kube/errors.ts'
 import type { RoutedSettings } from '../config.ts'
 import { type IPPool, ipPools } from '../resources.ts'
 
-/** Name that Calico gives to the pool it makes. */
-const defaultPoolName = 'default-ipv4-ippool'
+/** Names that Calico gives to the pools it makes. */
+const defaultPoolNames: Readonly<Record<Family, string>> = { 4: 'default-ipv4-ippool', 6: 'default-ipv6-ippool' }
 
 /**
- * Makes the pool of the settings if there is no IPv4 pool at all. Once there is one, the settings have no effect any
- * more: the pool itself is what to change.
+ * Makes the pools of the settings, of each family if there is no pool of it at all. Once there is one, the settings
+ * have no effect any more: the pool itself is what to change.
  */
-export async function ensureDefaultPool(
+export async function ensureDefaultPools(
   deps: { kube: KubeClient; log: Log; pools: Informer<IPPool> },
   settings: RoutedSettings,
 ): Promise<void> {
-  if (deps.pools.list().some(({ spec }) => !spec.cidr.includes(':'))) return
+  const known = deps.pools.list().map(({ spec }) => (spec.cidr.includes(':') ? 6 : 4))
+  const { ipv6PoolCidr } = settings
+  if (!known.includes(4)) {
+    const { ipPoolCidr: cidr, blockSize, natOutgoing } = settings
+    await ensurePool(deps, defaultPool(4, { cidr, blockSize, natOutgoing }))
+  }
+  if (ipv6PoolCidr !== undefined && !known.includes(6)) {
+    const { ipv6BlockSize: blockSize, ipv6NatOutgoing: natOutgoing } = settings
+    await ensurePool(deps, defaultPool(6, { cidr: ipv6PoolCidr, blockSize, natOutgoing }))
+  }
+}
+
+async function ensurePool({ kube, log }: { kube: KubeClient; log: Log }, pool: IPPool): Promise<void> {
   try {
-    await deps.kube.create(ipPools, defaultPool(settings))
-    deps.log.info({ cidr: settings.ipPoolCidr, blockSize: settings.blockSize }, 'created the default IPPool')
+    await kube.create(ipPools, pool)
+    log.info({ cidr: pool.spec.cidr, blockSize: pool.spec.blockSize }, 'created the default IPPool')
   } catch (error) {
     // Another node was faster.
     if (!isAlreadyExists(error)) throw error
   }
 }
 
-function defaultPool(settings: RoutedSettings): IPPool {
+function defaultPool(family: Family, spec: Pick<IPPool['spec'], 'cidr' | 'blockSize' | 'natOutgoing'>): IPPool {
   return {
-    metadata: { name: defaultPoolName },
+    metadata: { name: defaultPoolNames[family] },
     spec: {
-      cidr: settings.ipPoolCidr,
-      blockSize: settings.blockSize,
+      ...spec,
       ipipMode: 'Never',
       vxlanMode: 'Never',
-      natOutgoing: settings.natOutgoing,
       nodeSelector: 'all()',
       allowedUses: ['Workload', 'Tunnel'],
     },

@@ -13,6 +13,7 @@ function host(name: string, index: number, ...addresses: string[]): HostInterfac
 }
 
 const facts: DetectionFacts = {
+  family: 4,
   interfaces: [
     host('lo', 1, '127.0.0.1/8', '203.0.113.1/32'),
     host('ens1', 2, '192.168.122.10/24'),
@@ -62,5 +63,19 @@ describe('detectAddress', () => {
   it('refuses a method that there is not, and a pattern that is none', async () => {
     await expect(detect('guess')).rejects.toThrow('Invalid IP autodetection method: guess')
     await expect(detect('interface=[')).rejects.toThrow('"[" is not a regular expression')
+  })
+
+  it.each([
+    ['first-found', 'ens3 fd00:200::10/64'],
+    ['cidr=fd00:100::/32', 'ens2 fd00:100::10/64'],
+    ['kubernetes-internal-ip', 'ens2 fd00:100::10/64'],
+  ])('of IPv6, by "%s", finds %s and no link-local address', async (method, expected) => {
+    const interfaces = [
+      host('lo', 1, '::1/128'),
+      host('ens2', 2, 'fe80::1/64', 'fd00:100::10/64'),
+      host('ens3', 3, 'fe80::2/64', 'fd00:200::10/64'),
+    ]
+    const internalAddresses = ['192.168.122.10', 'fd00:100::10']
+    expect(await detect(method, { family: 6, interfaces, internalAddresses })).toBe(expected)
   })
 })

@@ -1,7 +1,7 @@
 import { ConfigError } from '../../../base/errors.ts'
-import { addressToBigint, type Cidr, cidrContains, parseAddress, parseCidr } from '../../../base/ip.ts'
+import { type Cidr, cidrContains, type Family, familyOf, parseCidr } from '../../../base/ip.ts'
 
-/** An interface of the host with its IPv4 addresses. */
+/** An interface of the host with its addresses of the family that is looked for. */
 export interface HostInterface {
   readonly name: string
   readonly index: number
@@ -17,6 +17,7 @@ export interface DetectedAddress {
 }
 
 export interface DetectionFacts {
+  readonly family: Family
   readonly interfaces: readonly HostInterface[]
   /** Addresses of type InternalIP of the Node. */
   readonly internalAddresses: readonly string[]
@@ -75,7 +76,7 @@ export async function detectAddress(method: string, facts: DetectionFacts): Prom
     case 'can-reach':
       return byAddress(facts.interfaces, await facts.localAddressTowards(argument), `the way to ${argument}`)
     case 'kubernetes-internal-ip':
-      return byAddress(facts.interfaces, facts.internalAddresses.find(isIpv4), 'the InternalIP of the Node')
+      return byAddress(facts.interfaces, internalAddressOf(facts), 'the InternalIP of the Node')
     default:
       throw new ConfigError('networks.routed.ipAutodetectionMethod', `Invalid IP autodetection method: ${method}`, {
         fix: 'use first-found, interface=REGEX, skip-interface=REGEX, cidr=CIDR, can-reach=DESTINATION or kubernetes-internal-ip',
@@ -139,15 +140,15 @@ function byAddress(
   return candidatesOf(interfaces, because).find(({ address }) => address === wanted)
 }
 
-function isIpv4(address: string): boolean {
-  return parseAddress(address).family === 4
+function internalAddressOf({ internalAddresses, family }: DetectionFacts): string | undefined {
+  return internalAddresses.find((address) => familyOf(address) === family)
 }
 
-const notGlobal = ['0.0.0.0/32', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'].map((text) =>
-  parseCidr(text),
-)
+const notGlobal = [
+  ...['0.0.0.0/32', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'],
+  ...['::/127', 'fe80::/10', 'ff00::/8'],
+].map((text) => parseCidr(text))
 
 function isGlobalUnicast(address: string): boolean {
-  const value = addressToBigint(address)
-  return !notGlobal.some(({ first, last }) => value >= first && value <= last)
+  return !notGlobal.some((cidr) => cidrContains(cidr, address))
 }

@@ -1,15 +1,28 @@
 import { describeError } from '../../../base/errors.ts'
+import { type Family, familyOf } from '../../../base/ip.ts'
 import type { Log } from '../../../base/log.ts'
 import type { Kernel } from '../../../kernel/kernel.ts'
+import type { IPPool } from '../resources.ts'
 import { hostInterfacePrefix, parseAlias } from './names.ts'
-import { hostRoute, hostSettings } from './wiring.ts'
+import { hostReach, hostSettings } from './wiring.ts'
 
-/** The host forwards; a value that is right already is not written, because writing it resets other settings. */
-export async function ensureForwarding(kernel: Kernel): Promise<void> {
-  const key = 'net/ipv4/ip_forward'
-  if ((await kernel.readSysctl(undefined, key)) !== '1') {
+/** The host forwards the families; a value that is right already is not written: writing it resets other settings. */
+export async function ensureForwarding(kernel: Kernel, families: readonly Family[]): Promise<void> {
+  for (const family of families) {
+    const key = forwardingKeys[family]
+    if ((await kernel.readSysctl(undefined, key)) === '1') continue
     await kernel.apply(undefined, [{ op: 'sysctl', key, value: '1' }])
   }
+}
+
+const forwardingKeys: Readonly<Record<Family, string>> = {
+  4: 'net/ipv4/ip_forward',
+  6: 'net/ipv6/conf/all/forwarding',
+}
+
+/** IPv6 only where a pool has it: a host that forwards it no longer takes default routes from router advertisements. */
+export function forwardedFamilies(pools: readonly IPPool[]): Family[] {
+  return pools.some(({ spec }) => spec.cidr.includes(':')) ? [4, 6] : [4]
 }
 
 /** Settings and routes of the pods that were here before this process; the host ends themselves know whose they are. */
@@ -19,9 +32,9 @@ export async function restoreHostInterfaces(kernel: Kernel, log: Log): Promise<v
     if (owner === undefined) continue
     try {
       await kernel.apply(undefined, [
-        ...hostSettings(name),
+        ...hostSettings(name, owner.addresses.map(familyOf)),
         { op: 'setLink', name, isUp: true },
-        { op: 'ensureRoute', route: hostRoute(name, owner.address) },
+        ...hostReach(name, owner.addresses),
       ])
     } catch (error) {
       // One pod that goes away meanwhile must not keep the others from being repaired.

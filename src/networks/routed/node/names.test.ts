@@ -14,9 +14,11 @@ describe('names on the host', () => {
   })
 
   it('say in the alias whose they are', () => {
-    const owner = { containerId: 'a'.repeat(64), ifName: 'eth0', address: '10.244.83.250' }
+    const addresses = ['10.244.183.250', 'fd00:1234:5678:9abc:def0:1234:5678:9abc']
+    const owner = { containerId: 'a'.repeat(64), ifName: 'a-long-name-000', addresses }
     expect(parseAlias(formatAlias(owner))).toEqual(owner)
     expect(formatAlias(owner).length).toBeLessThan(256)
+    expect(parseAlias('twinlane-routed c1 eth0 10.244.0.1')?.addresses).toEqual(['10.244.0.1'])
     expect(parseAlias(undefined)).toBeUndefined()
     expect(parseAlias('somebody else 1 2')).toBeUndefined()
   })

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Family } from '../../../base/ip.ts'
 import type { AttachmentKey, PodRef } from '../../driver.ts'
 
 /** Prefix of every host interface of this network; nobody else's may have it. */
@@ -7,8 +8,11 @@ export const hostInterfacePrefix = 'cali'
 /** Every host end has this address, so that the pod's entry for its gateway never changes. */
 export const hostMac = 'ee:ee:ee:ee:ee:ee'
 
-/** Next hop of every pod: no interface has it, the host answers ARP for it. */
-export const podGateway = '169.254.1.1'
+/**
+ * Next hops of every pod. No interface has the IPv4 one, the host answers ARP for it; the IPv6 one is every host end's
+ * own link-local address, which follows from its MAC address.
+ */
+export const podGateways: Readonly<Record<Family, string>> = { 4: '169.254.1.1', 6: 'fe80::ecee:eeff:feee:eeee' }
 
 /**
  * Name of the host end: for eth0 the one that Calico would give it. It depends on the pod's name, not on the
@@ -28,19 +32,21 @@ export function podMac(key: AttachmentKey): string {
 
 /** What the host end's alias in the kernel says: enough to repair and to clean up without any file. */
 export interface LinkOwner extends AttachmentKey {
-  readonly address: string
+  /** IPv4 first. */
+  readonly addresses: readonly string[]
 }
 
 const aliasMark = 'twinlane-routed'
 
 export function formatAlias(owner: LinkOwner): string {
-  return [aliasMark, owner.containerId, owner.ifName, owner.address].join(' ')
+  return [aliasMark, owner.containerId, owner.ifName, owner.addresses.join(',')].join(' ')
 }
 
 export function parseAlias(alias: string | undefined): LinkOwner | undefined {
-  const [mark, containerId, ifName, address] = (alias ?? '').split(' ')
-  if (mark !== aliasMark || containerId === undefined || ifName === undefined || address === undefined) return undefined
-  return { containerId, ifName, address }
+  const [mark, containerId, ifName, addresses] = (alias ?? '').split(' ')
+  if (mark !== aliasMark || containerId === undefined || ifName === undefined || addresses === undefined)
+    return undefined
+  return { containerId, ifName, addresses: addresses.split(',') }
 }
 
 export function isSameAttachment(a: AttachmentKey, b: AttachmentKey): boolean {

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { defer, withDeadline } from '../../../base/clock.ts'
 import { TwinlaneError } from '../../../base/errors.ts'
-import { familyOf } from '../../../base/ip.ts'
+import { type Family, familyOf } from '../../../base/ip.ts'
 import { waitFor } from '../../../base/observable.ts'
 import type { Kernel } from '../../../kernel/kernel.ts'
 import { type NodeResource, nodes } from '../../../kube/resources/core.ts'
@@ -16,28 +16,50 @@ export interface NodeAddress {
   readonly mtuBytes: number | undefined
 }
 
+/** How the address of one family is found. */
+export interface DetectionMethod {
+  readonly family: Family
+  readonly method: string
+}
+
+/** Where a Node keeps its address of a family. */
+export const annotationOf: Readonly<Record<Family, string>> = {
+  4: nodeAnnotations.ipv4Address,
+  6: nodeAnnotations.ipv6Address,
+}
+
+const settingOf: Readonly<Record<Family, string>> = { 4: 'ipAutodetectionMethod', 6: 'ip6AutodetectionMethod' }
+
 /**
  * Finds the address that this node speaks BGP with and writes it to the Node's annotation. When nothing is found the
  * stored address stays. Throws TwinlaneError when there is none either.
  */
-export async function ensureNodeAddress(deps: NodeDeps, method: string, signal: AbortSignal): Promise<NodeAddress> {
+export async function ensureNodeAddress(
+  deps: NodeDeps,
+  how: DetectionMethod,
+  signal: AbortSignal,
+): Promise<NodeAddress> {
   const node = await waitFor(deps.nodes, () => deps.nodes.get(deps.nodeName), {
     what: `the Node object ${deps.nodeName}`,
     timeoutMs: 60_000,
     signal,
   })
-  const stored = node.metadata.annotations?.[nodeAnnotations.ipv4Address]
-  const detected = await detect(deps.kernel, node, method)
-  if (detected === undefined) return keepStored(deps, stored, method)
+  const stored = node.metadata.annotations?.[annotationOf[how.family]]
+  const detected = await detect(deps.kernel, node, how)
+  if (detected === undefined) return keepStored(deps, stored, how)
   const text = `${detected.address}/${detected.prefixLength}`
-  if (text !== stored) await store(deps, { text, stored, detected, method })
+  if (text !== stored) await store(deps, { text, stored, detected, how })
   return { text, mtuBytes: await mtuOf(deps.kernel, detected.interfaceName) }
 }
 
-async function keepStored(deps: NodeDeps, stored: string | undefined, method: string): Promise<NodeAddress> {
+async function keepStored(
+  deps: NodeDeps,
+  stored: string | undefined,
+  { family, method }: DetectionMethod,
+): Promise<NodeAddress> {
   if (stored === undefined) {
-    throw new TwinlaneError(`failed to autodetect an IPv4 address by the method "${method}"`, {
-      fix: 'set networks.routed.ipAutodetectionMethod to one that fits an interface of this node, e.g. interface=^ens2$',
+    throw new TwinlaneError(`failed to autodetect an IPv${family} address by the method "${method}"`, {
+      fix: `set networks.routed.${settingOf[family]} to one that fits an interface of this node, e.g. interface=^ens2$`,
     })
   }
   deps.log.warn({ method, stored }, 'no address of this node matches the method; the stored one stays')
@@ -46,31 +68,37 @@ async function keepStored(deps: NodeDeps, stored: string | undefined, method: st
 
 async function store(
   { kube, log, nodeName }: NodeDeps,
-  change: { text: string; stored: string | undefined; detected: DetectedAddress; method: string },
+  change: { text: string; stored: string | undefined; detected: DetectedAddress; how: DetectionMethod },
 ): Promise<void> {
-  const { text, stored, detected, method } = change
+  const { text, stored, detected } = change
+  const { family, method } = change.how
   const facts = { address: text, interface: detected.interfaceName, method, because: detected.because, before: stored }
   if (stored === undefined) log.info(facts, "this node's BGP address")
   else log.warn(facts, "this node's BGP address has changed")
-  const annotations = { [nodeAnnotations.ipv4Address]: text }
+  const annotations = { [annotationOf[family]]: text }
   await kube.patch(nodes, nodeName, { type: 'merge', body: { metadata: { annotations } } })
 }
 
-async function detect(kernel: Kernel, node: NodeResource, method: string): Promise<DetectedAddress | undefined> {
+async function detect(
+  kernel: Kernel,
+  node: NodeResource,
+  { family, method }: DetectionMethod,
+): Promise<DetectedAddress | undefined> {
   const reported = node.status?.addresses ?? []
   return detectAddress(method, {
-    interfaces: await hostInterfaces(kernel),
+    family,
+    interfaces: await hostInterfaces(kernel, family),
     internalAddresses: reported.filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
-    localAddressTowards,
+    localAddressTowards: (destination) => localAddressTowards(destination, family),
   })
 }
 
-async function hostInterfaces(kernel: Kernel): Promise<HostInterface[]> {
+async function hostInterfaces(kernel: Kernel, family: Family): Promise<HostInterface[]> {
   const [links, addresses] = await Promise.all([kernel.links(undefined), kernel.addresses(undefined)])
   return links.map(({ name, index }) => ({
     name,
     index,
-    addresses: addresses.filter(({ linkIndex, family }) => linkIndex === index && family === 4),
+    addresses: addresses.filter((each) => each.linkIndex === index && each.family === family),
   }))
 }
 
@@ -79,14 +107,14 @@ async function mtuOf(kernel: Kernel, interfaceName: string): Promise<number | un
 }
 
 /** Connecting a datagram socket sends nothing; it only makes the kernel choose a source address. */
-async function localAddressTowards(destination: string): Promise<string | undefined> {
-  const socket = createSocket('udp4')
+async function localAddressTowards(destination: string, family: Family): Promise<string | undefined> {
+  const socket = createSocket(family === 4 ? 'udp4' : 'udp6')
   const connected = defer<string | undefined>()
   socket.once('error', () => connected.resolve(undefined))
   try {
     socket.connect(80, destination, () => connected.resolve(socket.address().address))
     const found = await withDeadline(connected.promise, { what: `a way to ${destination}`, timeoutMs: 5000 })
-    return found !== undefined && familyOf(found) === 4 ? found : undefined
+    return found !== undefined && familyOf(found) === family ? found : undefined
   } finally {
     socket.close()
   }

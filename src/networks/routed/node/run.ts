@@ -14,19 +14,18 @@ import { clusterPrefixes } from '../cluster-prefixes.ts'
 import type { RoutedConfig, RoutedSettings } from '../config.ts'
 import { noteLostHandles } from '../ipam/lost-handles.ts'
 import { attach } from './attach.ts'
-import type { BirdSources } from './bird-sync.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { createContext, type NodeContext } from './context.ts'
-import { ensureDefaultPool } from './default-pool.ts'
+import { ensureDefaultPools } from './default-pool.ts'
 import { detach } from './detach.ts'
-import { ensureForwarding, restoreHostInterfaces } from './host-setup.ts'
+import { ensureForwarding, forwardedFamilies, restoreHostInterfaces } from './host-setup.ts'
 import { completeClaims, releasePending } from './leftovers.ts'
 import { NftTable } from './nft-table.ts'
 import { NodeBird } from './node-bird.ts'
 import { OwnAddress } from './own-address.ts'
 import { type Part, Parts, type Upkeep } from './parts.ts'
 import { Reports } from './reports.ts'
-import { createSources, startSources, subscribe } from './sources.ts'
+import { createSources, type NodeSources, startSources, subscribe } from './sources.ts'
 import { verify } from './verify.ts'
 
 /** The routed network on one node. */
@@ -37,7 +36,7 @@ export function routedNodeSide(settings: RoutedSettings, deps: NodeDeps): NodeSi
 class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #settings: RoutedSettings
   readonly #deps: NodeDeps
-  readonly #sources: BirdSources
+  readonly #sources: NodeSources
   readonly #context: NodeContext
   readonly #address: OwnAddress
   readonly #nft: NftTable
@@ -50,7 +49,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     this.#settings = settings
     this.#deps = deps
     this.#sources = createSources(deps)
-    this.#address = new OwnAddress(deps, settings.ipAutodetectionMethod)
+    this.#address = new OwnAddress(deps, settings)
     this.#context = createContext(settings, this.#sources, () => this.#address.mtuBytes)
     const reports = new Reports(deps)
     this.#nft = new NftTable({ kernel: deps.kernel, pools: this.#sources.pools, reports })
@@ -65,10 +64,9 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     const { kernel, kube, log } = this.#deps
     const { pools, affinities } = this.#sources
     await startSources(this.#sources, signal)
-    await ensureDefaultPool({ kube, log, pools }, this.#settings)
+    await ensureDefaultPools({ kube, log, pools }, this.#settings)
     await this.#address.detect(signal)
-    await ensureForwarding(kernel)
-    await this.#nft.sync()
+    await this.#syncForwarding()
     await restoreHostInterfaces(kernel, log)
     await completeClaims(this.#context, affinities)
     this.#unsubscribe = subscribe(this.#sources, this.#parts.change)
@@ -108,13 +106,19 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     return clusterPrefixes(this.#sources.pools.list(), this.#deps.nodes.list())
   }
 
+  /** The rules are there before anything is forwarded. */
+  async #syncForwarding(): Promise<void> {
+    await this.#nft.sync()
+    await ensureForwarding(this.#deps.kernel, forwardedFamilies(this.#sources.pools.list()))
+  }
+
   /** An address that waits for the API server is no reason to refuse pods, nor is an index of them. */
   #upkeep(): Record<Part, Upkeep> {
     const needed = (sync: () => Promise<void>): Upkeep => ({ sync, isNeededByPods: true })
     const useful = (sync: () => Promise<void>): Upkeep => ({ sync, isNeededByPods: false })
     const lostHandles = { ...this.#context, kube: this.#deps.kube }
     return {
-      nft: needed(() => this.#nft.sync()),
+      nft: needed(() => this.#syncForwarding()),
       bird: needed(() => this.#bird.sync(this.#stopping.signal)),
       address: needed(() => this.#address.syncMissing()),
       releases: useful(() => releasePending(this.#context)),

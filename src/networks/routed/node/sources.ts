@@ -1,15 +1,30 @@
 import type { Unsubscribe } from '../../../base/observable.ts'
 import type { Informer } from '../../../kube/api.ts'
 import { createInformer } from '../../../kube/informer.ts'
+import { type NamespaceResource, namespaces } from '../../../kube/resources/core.ts'
 import type { KubeObject, ResourceType } from '../../../kube/resources/meta.ts'
 import type { NodeDeps } from '../../driver.ts'
 import { ownerOf } from '../ipam/block.ts'
-import { bgpConfigurations, bgpFilters, bgpPeers, blockAffinities, ipamBlocks, ipPools } from '../resources.ts'
+import {
+  bgpConfigurations,
+  bgpFilters,
+  bgpPeers,
+  blockAffinities,
+  type IPReservation,
+  ipamBlocks,
+  ipPools,
+  ipReservations,
+} from '../resources.ts'
 import type { BirdSources } from './bird-sync.ts'
 import type { Part } from './parts.ts'
 
+export interface NodeSources extends BirdSources {
+  readonly namespaces: Informer<NamespaceResource>
+  readonly reservations: Informer<IPReservation>
+}
+
 /** Caches of everything in the cluster that decides what this node does. */
-export function createSources(deps: NodeDeps): BirdSources {
+export function createSources(deps: NodeDeps): NodeSources {
   const informer = <T extends KubeObject>(type: ResourceType<T>): Informer<T> =>
     createInformer(deps.kube, type, { log: deps.log })
   return {
@@ -20,13 +35,14 @@ export function createSources(deps: NodeDeps): BirdSources {
     configurations: informer(bgpConfigurations),
     peers: informer(bgpPeers),
     filters: informer(bgpFilters),
+    namespaces: informer(namespaces),
+    reservations: informer(ipReservations),
   }
 }
 
 /** Resolves when all are filled; those of the process are filled already. */
-export async function startSources(sources: BirdSources, signal: AbortSignal): Promise<void> {
-  const { pools, blocks, affinities, configurations, peers, filters } = sources
-  await Promise.all([pools, blocks, affinities, configurations, peers, filters].map((each) => each.start(signal)))
+export async function startSources({ deps: _, ...own }: NodeSources, signal: AbortSignal): Promise<void> {
+  await Promise.all(Object.values(own).map((each) => each.start(signal)))
 }
 
 /** Says for each change which parts of the node it may change. */

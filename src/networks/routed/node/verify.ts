@@ -1,11 +1,12 @@
 import { errorCode } from '../../../base/errors.ts'
+import { familyOf, hostPrefixOf } from '../../../base/ip.ts'
 import type { CniResult } from '../../../cni/result.ts'
 import type { AttachmentRef, Problem } from '../../driver.ts'
 import type { RoutedConfig } from '../config.ts'
-import { addressesOf } from '../ipam/block.ts'
+import { isOutsideIpam } from './assign-addresses.ts'
 import { handleOf } from './attach.ts'
 import type { NodeContext } from './context.ts'
-import { hostInterfaceName, hostMac, isSameAttachment, parseAlias, podGateway } from './names.ts'
+import { hostInterfaceName, hostMac, isSameAttachment, parseAlias, podGateways } from './names.ts'
 
 type Ref = AttachmentRef<RoutedConfig>
 
@@ -16,46 +17,47 @@ const fix = 'delete the pod so that it is made anew'
  * default route is not looked at: it may be another network's.
  */
 export async function verify(context: NodeContext, ref: Ref, result: CniResult): Promise<Problem[]> {
-  const address = result.ips[0]?.address.split('/')[0]
-  if (address === undefined) return [{ what: 'the result has no address', fix }]
+  const addresses = result.ips.flatMap(({ address }) => address.split('/')[0] ?? [])
+  if (addresses.length === 0) return [{ what: 'the result has no address', fix }]
   const problems = await Promise.all([
-    hostProblems(context, ref, address),
-    podProblems(context, ref, address),
-    ipamProblems(context, ref, address),
+    hostProblems(context, ref, addresses),
+    podProblems(context, ref, addresses),
+    ipamProblems(context, ref, addresses),
   ])
   return problems.flat().map((what) => ({ what, fix }))
 }
 
-async function hostProblems({ deps }: NodeContext, ref: Ref, address: string): Promise<string[]> {
+async function hostProblems({ deps }: NodeContext, ref: Ref, addresses: readonly string[]): Promise<string[]> {
   const hostName = hostInterfaceName(ref.pod, ref.ifName)
   const link = await deps.kernel.findLink(undefined, hostName)
   if (link === undefined) return [`host interface ${hostName} is missing`]
   const owner = parseAlias(link.alias)
-  const routes = await deps.kernel.routes(undefined, { family: 4, device: hostName })
+  const routes = await deps.kernel.routes(undefined, { device: hostName })
+  const routed = new Set(routes.map(({ destination }) => destination))
   return [
     ...(owner !== undefined && isSameAttachment(owner, ref) ? [] : [`${hostName} belongs to another sandbox`]),
     ...(link.isUp ? [] : [`${hostName} is down`]),
     ...(link.mac === hostMac ? [] : [`${hostName} has the MAC address ${link.mac} instead of ${hostMac}`]),
-    ...(routes.some(({ destination }) => destination === `${address}/32`)
-      ? []
-      : [`no route to ${address} on the host`]),
+    ...addresses
+      .filter((address) => !routed.has(hostPrefixOf(address)))
+      .map((address) => `no route to ${address} on the host`),
   ]
 }
 
-async function podProblems({ deps }: NodeContext, ref: Ref, address: string): Promise<string[]> {
+async function podProblems({ deps }: NodeContext, ref: Ref, addresses: readonly string[]): Promise<string[]> {
   const { netns, ifName } = ref
   if (netns === undefined) return ['the pod has no network namespace']
   try {
     const link = await deps.kernel.findLink(netns, ifName)
     if (link === undefined) return [`${ifName} is missing in the pod`]
-    const addresses = await deps.kernel.addresses(netns, ifName)
+    const found = (await deps.kernel.addresses(netns, ifName)).map(({ address }) => address)
     const routes = await deps.kernel.routes(netns, { family: 4, device: ifName })
+    const needsLink = addresses.some((address) => familyOf(address) === 4)
+    const hasLink = routes.some(({ destination }) => destination === hostPrefixOf(podGateways[4]))
     return [
       ...(link.isUp ? [] : [`${ifName} is down in the pod`]),
-      ...(addresses.some((found) => found.address === address) ? [] : [`${ifName} does not have ${address}`]),
-      ...(routes.some(({ destination }) => destination === `${podGateway}/32`)
-        ? []
-        : [`no route to ${podGateway} in the pod`]),
+      ...addresses.filter((address) => !found.includes(address)).map((address) => `${ifName} does not have ${address}`),
+      ...(needsLink && !hasLink ? [`no route to ${podGateways[4]} in the pod`] : []),
     ]
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error
@@ -63,8 +65,10 @@ async function podProblems({ deps }: NodeContext, ref: Ref, address: string): Pr
   }
 }
 
-async function ipamProblems({ store }: NodeContext, ref: Ref, address: string): Promise<string[]> {
+async function ipamProblems(context: NodeContext, ref: Ref, addresses: readonly string[]): Promise<string[]> {
   const handleId = handleOf(ref)
-  const isHeld = store.view.list().some((block) => addressesOf(block, handleId).includes(address))
-  return isHeld ? [] : [`${address} is not allocated to ${handleId}`]
+  const held = context.store.view.addressesOf(handleId)
+  const missing = addresses.filter((address) => !held.includes(address))
+  if (missing.length === 0 || (await isOutsideIpam(context, ref))) return []
+  return missing.map((address) => `${address} is not allocated to ${handleId}`)
 }
