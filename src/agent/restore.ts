@@ -1,15 +1,14 @@
 import { existsSync } from 'node:fs'
 import { describeError } from '../base/errors.ts'
-import { emptyResult } from '../cni/result.ts'
 import { networkStatusAnnotation } from '../kube/resources/net-attach-def.ts'
 import { detachAll } from '../meta/detach-all.ts'
 import { renderNetworkStatus } from '../meta/network-status.ts'
-import { type AttachmentRecord, settledAttachments } from './attachment-record.ts'
+import type { AttachmentRecord } from './attachment-record.ts'
 import type { CniContext } from './cni-server/context.ts'
 import { detachmentsOf } from './cni-server/record.ts'
+import { presentAttachments } from './cni-server/report.ts'
 import { describeDevices } from './devices/describe-devices.ts'
 import { dropUnsettled } from './hot-plug/drop-unsettled.ts'
-import { planRecordedRouting } from './pod-routing/plan.ts'
 
 /**
  * Brings the node back in order after the agent was killed: an ADD that never ended is undone, so are attachments
@@ -27,11 +26,15 @@ export async function restoreRecords(context: CniContext, signal: AbortSignal): 
 
 /** What was coming or going when the agent was killed goes; hot-plug then looks at the annotation again. */
 async function settle(record: AttachmentRecord, context: CniContext): Promise<AttachmentRecord> {
-  try {
-    return await dropUnsettled(record, context)
-  } catch (error) {
-    const { containerId, pod } = record
+  const { containerId, pod } = record
+  const report = (error: unknown): void =>
     context.log.error({ containerId, pod: pod.name, error: describeError(error) }, 'could not take back an interface')
+  try {
+    const { record: left, failures } = await dropUnsettled(record, context)
+    for (const failure of failures) report(failure)
+    return left
+  } catch (error) {
+    report(error)
     return record
   }
 }
@@ -55,8 +58,6 @@ async function takeBack(record: AttachmentRecord, context: CniContext, signal: A
 function restoreStatus(record: AttachmentRecord, context: CniContext): void {
   const pod = context.pods.get(record.pod.name, record.pod.namespace)
   if (!record.isWholePod || pod?.metadata.uid !== record.pod.uid) return
-  const { results } = planRecordedRouting(record.attachments)
-  const told = settledAttachments(record).map((item, index) => ({ ...item, result: results[index] ?? emptyResult }))
-  const text = renderNetworkStatus(describeDevices(told, record.containerId, context.devices))
+  const text = renderNetworkStatus(describeDevices(presentAttachments(record), record.containerId, context.devices))
   if (pod.metadata.annotations?.[networkStatusAnnotation] !== text) context.statusWriter.write(record.pod, text)
 }

@@ -15,12 +15,30 @@ export interface Detachment {
  * after a failure and throws all failures at the end.
  */
 export async function detachAll(detachments: readonly Detachment[], signal: AbortSignal): Promise<void> {
-  const failures: unknown[] = []
+  const failures = (await tryDetachAll(detachments, signal)).map(({ error }) => error)
+  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new CombinedError('detaching networks', failures)
+}
+
+/** A detachment that failed. */
+export interface FailedDetachment {
+  readonly ref: AttachmentRef
+  readonly error: unknown
+}
+
+/** As detachAll, for who goes on with those that could be detached: resolves with the others. */
+export async function tryDetachAll(
+  detachments: readonly Detachment[],
+  signal: AbortSignal,
+): Promise<FailedDetachment[]> {
+  const failed: FailedDetachment[] = []
   for (const group of groupIndependent(detachments.toReversed(), ({ isIndependent }) => isIndependent)) {
     const settled = await Promise.allSettled(group.map((detachment) => detachOne(detachment, signal)))
-    failures.push(...settled.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : [])))
+    for (const [index, { ref }] of group.entries()) {
+      const outcome = settled[index]
+      if (outcome?.status === 'rejected') failed.push({ ref, error: outcome.reason })
+    }
   }
-  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new CombinedError('detaching networks', failures)
+  return failed
 }
 
 async function detachOne({ nodeSide, ref }: Detachment, signal: AbortSignal): Promise<void> {

@@ -1,9 +1,10 @@
-import type { CniResult } from '../../cni/result.ts'
+import { type CniResult, emptyResult } from '../../cni/result.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
 import { renderNetworkStatus } from '../../meta/network-status.ts'
 import type { PodRef } from '../../networks/driver.ts'
-import type { RecordedAttachment } from '../attachment-record.ts'
+import { type AttachmentRecord, type RecordedAttachment, settledAttachments } from '../attachment-record.ts'
 import { describeDevices } from '../devices/describe-devices.ts'
+import { planRecordedRouting } from '../pod-routing/plan.ts'
 import type { CniContext } from './context.ts'
 
 interface Report {
@@ -29,6 +30,18 @@ export function reportStatus(
 ): void {
   const described = describeDevices(attachments, containerId, context.devices)
   context.statusWriter.write(ref, renderNetworkStatus(described))
+}
+
+/** What a pod has: also what is about to be detached, until it is gone. Results are those after the routing. */
+export function presentAttachments(
+  record: Pick<AttachmentRecord, 'attachments'>,
+): (RecordedAttachment & { result: CniResult })[] {
+  const settled = settledAttachments(record)
+  const { results } = planRecordedRouting(settled)
+  const going = record.attachments.flatMap((item) =>
+    item.state === 'detaching' && item.result !== undefined ? [{ ...item, result: item.result }] : [],
+  )
+  return [...settled.map((item, index) => ({ ...item, result: results[index] ?? emptyResult })), ...going]
 }
 
 /** The event of an interface that a pod has got. */

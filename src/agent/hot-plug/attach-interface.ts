@@ -6,7 +6,7 @@ import type { PodDevices } from '../../meta/assign-devices.ts'
 import { attachAll } from '../../meta/attach-all.ts'
 import type { SelectedAttachment } from '../../meta/select/types.ts'
 import { selectAdditional } from '../../meta/select-networks.ts'
-import type { AttachmentRecord } from '../attachment-record.ts'
+import type { AttachmentRecord, RecordedAttachment } from '../attachment-record.ts'
 import type { CniContext } from '../cni-server/context.ts'
 import { recordAttachment } from '../cni-server/record.ts'
 import { refuseTaken } from '../cni-server/refuse-taken.ts'
@@ -52,18 +52,23 @@ async function attach(
   signal: AbortSignal,
 ): Promise<AttachmentRecord> {
   let reached = marked
+  const isComing = ({ ifName }: RecordedAttachment): boolean => ifName === selected.ifName
   const undo = new UndoStack()
   undo.push(`interface ${selected.ifName}`, async () => {
-    await dropUnsettled(reached, context)
+    const { failures } = await dropUnsettled(reached, context, isComing)
+    for (const failure of failures) throw failure
   })
   try {
     const nodeSide = context.networks.nodeSide.bind(context.networks)
     const options = { sandbox: marked, attachments: [selected], nodeSide, undo: new UndoStack(), signal }
     const [attached] = await attachAll(options)
-    const attachments = marked.attachments.map((item) => (item.state ? { ...item, result: attached?.result } : item))
+    const attachments = marked.attachments.map((item) =>
+      isComing(item) ? { ...item, result: attached?.result } : item,
+    )
     reached = await observeRoutes({ ...marked, attachments }, context)
     await context.store.change(reached)
-    const done = { ...reached, attachments: reached.attachments.map(withoutState) }
+    const settle = (item: RecordedAttachment): RecordedAttachment => (isComing(item) ? withoutState(item) : item)
+    const done = { ...reached, attachments: reached.attachments.map(settle) }
     const plan = planRecordedChange(reached.attachments, done.attachments)
     await applyRouting(context.kernel, marked.netns, plan)
     await context.store.change(done)

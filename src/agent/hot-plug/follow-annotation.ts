@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
-import { describeError } from '../../base/errors.ts'
-import { runAll } from '../../base/undo.ts'
-import { emptyResult } from '../../cni/result.ts'
+import { CombinedError, describeError } from '../../base/errors.ts'
+import type { NetworkConfig } from '../../cni/request.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
 import { NetworkAnnotationError } from '../../kube/resources/network-selection.ts'
 import { parseMetaConfig } from '../../meta/net-conf.ts'
@@ -10,9 +9,8 @@ import { readPodNetworks } from '../../meta/select/pod-networks.ts'
 import type { AttachmentKey } from '../../networks/driver.ts'
 import type { AttachmentRecord, RecordedAttachment } from '../attachment-record.ts'
 import type { CniContext } from '../cni-server/context.ts'
-import { reportAdded, reportStatus } from '../cni-server/report.ts'
-import { planRecordedRouting } from '../pod-routing/plan.ts'
-import { attachInterface, type PluggablePod } from './attach-interface.ts'
+import { presentAttachments, reportAdded, reportStatus } from '../cni-server/report.ts'
+import { attachInterface } from './attach-interface.ts'
 import { dropUnsettled } from './drop-unsettled.ts'
 import { type HotPlugPlan, planHotPlug } from './plan-hot-plug.ts'
 
@@ -29,81 +27,101 @@ export async function followAnnotation(
 ): Promise<void> {
   const found = context.store.find(key)
   if (found?.state !== 'added' || found.config === undefined || !existsSync(found.netns)) return
-  const { config } = found
-  const record = await dropUnsettled(found, context)
-  const plan = readPlan(pod, { record, config }, context)
-  const isChanged = plan !== undefined && plan.detach.length + plan.attach.length > 0
-  if (plan !== undefined && (isChanged || record !== found)) {
-    await carryOut(plan, { record, config, pod }, context, signal)
-  }
+  await new PluggedPod({ pod, record: found, config: found.config }, context).follow(signal)
 }
 
-/** Undefined after a Warning event: a retry could not do better before the annotation is edited. */
-function readPlan(
-  pod: PodResource,
-  { record, config }: Pick<PluggablePod, 'record' | 'config'>,
-  context: CniContext,
-): HotPlugPlan<RecordedAttachment> | undefined {
-  try {
-    const { selections } = readPodNetworks(pod, parseMetaConfig(config), record.ifName)
-    return planHotPlug(record.attachments, selections)
-  } catch (error) {
-    const isOfPod = error instanceof NetworkAnnotationError || error instanceof NetworkSelectionError
-    if (!isOfPod) throw error
-    context.events.event(pod, 'Warning', 'InvalidNetworks', describeError(error))
-    return undefined
-  }
-}
+type Wanted = HotPlugPlan<RecordedAttachment>['attach'][number]
 
-async function carryOut(
-  plan: HotPlugPlan<RecordedAttachment>,
-  running: PluggablePod,
-  context: CniContext,
-  signal: AbortSignal,
-): Promise<void> {
-  const { pod, config } = running
-  let record = await detach(plan.detach, running, context)
-  const attachNext = (wanted: (typeof plan.attach)[number]) => async (): Promise<void> => {
+/** A running pod while its interfaces change; `#record` is what stands on disk. */
+class PluggedPod {
+  readonly #pod: PodResource
+  readonly #config: NetworkConfig
+  readonly #context: CniContext
+  readonly #failures: unknown[] = []
+  #record: AttachmentRecord
+
+  constructor(running: { pod: PodResource; record: AttachmentRecord; config: NetworkConfig }, context: CniContext) {
+    this.#pod = running.pod
+    this.#config = running.config
+    this.#record = running.record
+    this.#context = context
+  }
+
+  async follow(signal: AbortSignal): Promise<void> {
+    await this.#drop()
+    const plan = this.#readPlan()
+    if (plan !== undefined) {
+      await this.#detach(plan.detach)
+      for (const wanted of plan.attach) await this.#attach(wanted, signal)
+    }
+    const failures = this.#failures
+    if (failures.length > 0) throw failures.length === 1 ? failures[0] : new CombinedError('hot-plug', failures)
+  }
+
+  /** Undefined after a Warning event: a retry could not do better before the annotation is edited. */
+  #readPlan(): HotPlugPlan<RecordedAttachment> | undefined {
     try {
-      record = await attachInterface(wanted, { record, config, pod }, context, signal)
+      const { selections } = readPodNetworks(this.#pod, parseMetaConfig(this.#config), this.#record.ifName)
+      return planHotPlug(this.#record.attachments, selections)
     } catch (error) {
-      context.events.event(pod, 'Warning', 'FailedAttachment', describeError(error))
-      throw error
+      const isOfPod = error instanceof NetworkAnnotationError || error instanceof NetworkSelectionError
+      if (!isOfPod) throw error
+      this.#warn('InvalidNetworks', error)
+      return undefined
     }
   }
-  try {
-    await runAll('attaching networks to a running pod', plan.attach.map(attachNext))
-  } finally {
-    report(running, record, context)
+
+  async #detach(going: readonly RecordedAttachment[]): Promise<void> {
+    if (going.length === 0) return
+    const attachments = this.#record.attachments.map((item): RecordedAttachment => {
+      return going.includes(item) ? { ...item, state: 'detaching' } : item
+    })
+    this.#record = { ...this.#record, attachments }
+    await this.#context.store.change(this.#record)
+    await this.#drop()
   }
-}
 
-async function detach(
-  going: readonly RecordedAttachment[],
-  { record, pod }: PluggablePod,
-  context: CniContext,
-): Promise<AttachmentRecord> {
-  if (going.length === 0) return record
-  const mark = (item: RecordedAttachment): RecordedAttachment =>
-    going.includes(item) ? { ...item, state: 'detaching' } : item
-  const marked = { ...record, attachments: record.attachments.map(mark) }
-  await context.store.change(marked)
-  const left = await dropUnsettled(marked, context)
-  for (const { ifName, networkName } of going) {
-    context.events.event(pod, 'Normal', 'RemovedInterface', `Remove ${ifName} from ${networkName}`)
+  /** Told at once: a network may keep an address until it is told that the interface is gone. */
+  async #drop(): Promise<void> {
+    const before = this.#record
+    const { record, failures } = await dropUnsettled(before, this.#context)
+    for (const failure of failures) this.#fail('FailedDetachment', failure)
+    if (record === before) return
+    this.#record = record
+    this.#reportStatus()
+    const isGone = ({ ifName }: RecordedAttachment): boolean => !record.attachments.some((it) => it.ifName === ifName)
+    for (const { ifName, networkName, result } of before.attachments.filter(isGone)) {
+      if (result === undefined) continue
+      this.#context.events.event(this.#pod, 'Normal', 'RemovedInterface', `Remove ${ifName} from ${networkName}`)
+    }
   }
-  return left
-}
 
-function report({ record: before, pod }: PluggablePod, record: AttachmentRecord, context: CniContext): void {
-  const { results } = planRecordedRouting(record.attachments)
-  const attachments = record.attachments.map((item, index) => ({ ...item, result: results[index] ?? emptyResult }))
-  reportStatus({ ref: record.pod, containerId: record.containerId, attachments }, context)
-  const isNew = (item: RecordedAttachment): boolean => before.attachments.every((old) => !isSameInterface(old, item))
-  for (const item of attachments.filter(isNew)) reportAdded(pod, item, context)
-}
+  /** A name that could not be given free has to wait for the next attempt. */
+  async #attach(wanted: Wanted, signal: AbortSignal): Promise<void> {
+    if (this.#record.attachments.some(({ ifName }) => ifName === wanted.ifName)) return
+    const running = { record: this.#record, config: this.#config, pod: this.#pod }
+    try {
+      this.#record = await attachInterface(wanted, running, this.#context, signal)
+    } catch (error) {
+      this.#fail('FailedAttachment', error)
+      return
+    }
+    this.#reportStatus()
+    const attached = presentAttachments(this.#record).find(({ ifName }) => ifName === wanted.ifName)
+    if (attached !== undefined) reportAdded(this.#pod, attached, this.#context)
+  }
 
-/** One made anew under the same name has another selection. */
-function isSameInterface(a: RecordedAttachment, b: RecordedAttachment): boolean {
-  return a.ifName === b.ifName && a.selection === b.selection
+  #reportStatus(): void {
+    const { pod, containerId } = this.#record
+    reportStatus({ ref: pod, containerId, attachments: presentAttachments(this.#record) }, this.#context)
+  }
+
+  #fail(reason: string, error: unknown): void {
+    this.#failures.push(error)
+    this.#warn(reason, error)
+  }
+
+  #warn(reason: string, error: unknown): void {
+    this.#context.events.event(this.#pod, 'Warning', reason, describeError(error))
+  }
 }

@@ -50,6 +50,11 @@ test('the interface of the default network cannot be asked for', () => {
   expect(() => planHotPlug([eth0], [select('a', { interface: 'eth0' })])).toThrow(NetworkSelectionError)
 })
 
+test('an interface that could not be taken away counts no more, and nothing gets its name', () => {
+  const stuck: Plugged = { ifName: 'net1', selection: select('a'), state: 'detaching' }
+  expect(planHotPlug([eth0, stuck], [select('a')])).toMatchObject({ detach: [], attach: [{ ifName: 'net2' }] })
+})
+
 const selections = fc.array(
   fc.record(
     {

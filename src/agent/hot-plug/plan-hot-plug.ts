@@ -7,6 +7,8 @@ export interface Plugged {
   readonly ifName: string
   /** What the annotation said when it was attached. */
   readonly selection?: NetworkSelection | undefined
+  /** Set: it could not be taken away yet, and its name is still taken. */
+  readonly state?: string | undefined
 }
 
 export interface HotPlugPlan<T extends Plugged> {
@@ -25,10 +27,11 @@ export function planHotPlug<T extends Plugged>(
   recorded: readonly T[],
   selections: readonly NetworkSelection[],
 ): HotPlugPlan<T> {
-  const claimed = claim(recorded, selections)
-  const stays = new Set<T>([...recorded.filter(({ selection }) => selection === undefined), ...claimed.values()])
-  const keep = recorded.filter((item) => stays.has(item))
-  const detach = recorded.filter((item) => !stays.has(item))
+  const settled = recorded.filter(({ state }) => state === undefined)
+  const claimed = claim(settled, selections)
+  const stays = new Set<T>([...settled.filter(({ selection }) => selection === undefined), ...claimed.values()])
+  const keep = settled.filter((item) => stays.has(item))
+  const detach = settled.filter((item) => !stays.has(item))
   const wanted = selections.filter((selection) => !claimed.has(selection))
   return { keep, detach, attach: nameInterfaces(wanted, { recorded, keep, selections }) }
 }

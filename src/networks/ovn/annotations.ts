@@ -105,6 +105,21 @@ export function findPodNetwork(pod: KubeObject, key: string): PodNetwork | undef
   return network
 }
 
+/** Whether a pod has the address and the MAC that it asks for; what it does not ask for may be any. */
+export function isAsAsked(
+  has: { readonly address: string; readonly mac: string },
+  asked: { readonly ips?: readonly string[] | undefined; readonly mac?: string | undefined },
+): boolean {
+  const [wanted] = asked.ips ?? []
+  const isAddress = wanted === undefined || bareAddress(wanted) === bareAddress(has.address)
+  return isAddress && (asked.mac === undefined || asked.mac.toLowerCase() === has.mac.toLowerCase())
+}
+
+/** `10.144.0.5` of `10.144.0.5/24`. */
+export function bareAddress(address: string): string {
+  return address.split('/')[0] ?? address
+}
+
 function findJson(object: KubeObject, key: string): unknown {
   const text = object.metadata.annotations?.[key]
   if (text === undefined) return undefined

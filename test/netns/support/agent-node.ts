@@ -107,11 +107,24 @@ export class AgentNode {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
   }
 
-  async createPod(name: string): Promise<void> {
+  async createPod(name: string, networks = 'again,bridge'): Promise<void> {
     await this.kube.create(pods, {
-      ...testPod(name, 'again,bridge'),
+      ...testPod(name, networks),
       spec: { nodeName: 'node', containers: [{ name: 'c', image: 'none' }] },
     })
+  }
+
+  /** Edits the networks annotation. */
+  async annotatePod(name: string, networks: string): Promise<void> {
+    const body = { metadata: { annotations: { 'k8s.v1.cni.cncf.io/networks': networks } } }
+    await this.kube.patch(pods, name, { type: 'merge', body }, { namespace: 'default' })
+  }
+
+  /** Interfaces that network-status tells of. */
+  async toldInterfaces(name: string): Promise<string[]> {
+    const { annotations } = (await this.kube.get(pods, name, 'default')).metadata
+    const status: unknown = JSON.parse(annotations?.['k8s.v1.cni.cncf.io/network-status'] ?? '[]')
+    return (status as { interface: string }[]).map((item) => item.interface).sort()
   }
 
   async deletePod(name: string): Promise<void> {

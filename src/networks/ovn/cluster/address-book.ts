@@ -46,10 +46,13 @@ export class AddressBook {
     return this.#put({ ...identity(pod), node, subnet: cidr, address, mac: macFor(address) })
   }
 
+  /** A place that the same pod has left for another frees only what the other does not have. */
   release(place: PodPlace): void {
-    this.#subnets.get(place.node)?.addresses.release(place.address, ownerOf(place))
     const key = keyOfPod(place)
-    if (this.#places.get(key)?.uid === place.uid) this.#places.delete(key)
+    const current = this.#places.get(key)
+    if (current === place) this.#places.delete(key)
+    else if (current?.uid === place.uid && current.address === place.address) return
+    this.#subnets.get(place.node)?.addresses.release(place.address, ownerOf(place))
   }
 
   #put(place: PodPlace): PodPlace {

@@ -31,8 +31,12 @@ class Fixture {
   }
 }
 
-function pod(networks: string, { uid = 'first', ovn = '' } = {}): PodResource {
-  const annotations = { 'k8s.v1.cni.cncf.io/networks': networks, ...(ovn && { [podNetworksAnnotation]: ovn }) }
+function pod(networks: string, { uid = 'first', ovn = '', status = '' } = {}): PodResource {
+  const annotations = {
+    'k8s.v1.cni.cncf.io/networks': networks,
+    ...(ovn && { [podNetworksAnnotation]: ovn }),
+    ...(status && { 'k8s.v1.cni.cncf.io/network-status': status }),
+  }
   const metadata = { name: 'p', namespace: 'default', uid, annotations }
   return { metadata, spec: { containers: [], nodeName: 'n1' }, status: { phase: 'Running' } } as PodResource
 }
@@ -109,4 +113,91 @@ test.each([
   fixture.pods = [pod('[{"name": 5}]', { ovn: JSON.stringify(left) })]
   fixture.places.adoptAll()
   expect(fixture.places.want(key, fixture.pods[0])).toBeUndefined()
+})
+
+/** A pod that has its place and its interface: OVN's port, our annotation and network-status say so. */
+function attached() {
+  const { fixture, place } = running()
+  const { address = '', mac = '' } = place ?? {}
+  const port = { addresses: [`${mac} ${address}`], options: { 'iface-id-ver': 'first' }, up: true }
+  fixture.port = port
+  const ovn = JSON.stringify({ default: { ip_addresses: [`${address}/24`], mac_address: mac } })
+  const status = JSON.stringify([{ name: 'default/net', interface: 'eth1', ips: [address], dns: {} }])
+  return { fixture, place, port, ovn, status, address, mac }
+}
+
+const another = '[{"name": "net", "ips": ["10.144.0.77/24"]}]'
+const anotherMac = '[{"name": "net", "mac": "02:00:00:00:00:01"}]'
+
+test.each([
+  ['asks for other networks', 'bridge', { net: ours, bridge }],
+  ['asks for nothing', '', { net: ours }],
+  ['asks for a network that is of another type by now', 'net', { net: bridge }],
+  ['asks for another address', another, { net: ours }],
+  ['asks for another MAC', anotherMac, { net: ours }],
+])(
+  'a running pod that %s keeps its place until it has lost the interface, then its annotation goes',
+  (_, networks, nads) => {
+    const { fixture, place, port, ovn, status } = attached()
+    fixture.nads = nads
+    expect(fixture.places.want(key, pod(networks, { ovn, status }))).toMatchObject({ place, network: undefined })
+    port.up = false
+    expect(fixture.places.want(key, pod(networks, { ovn, status }))).toMatchObject({ place, network: undefined })
+    expect([...fixture.places.held()]).toEqual([key])
+    expect(fixture.places.want(key, pod(networks, { ovn }))).toMatchObject({ place, network: 'none' })
+    expect([...fixture.places.held()]).toEqual([])
+  },
+)
+
+test('the port that OVN has bound is enough for a place to be kept, whatever network-status says', () => {
+  const { fixture, place, ovn } = attached()
+  expect(fixture.places.want(key, pod('', { ovn, status: '{' }))).toMatchObject({ place, network: undefined })
+})
+
+test('a pod that asks again before it has lost the interface keeps its place', () => {
+  const { fixture, place, ovn, status } = attached()
+  fixture.places.want(key, pod('', { ovn, status }))
+  expect(fixture.places.want(key, pod('net', { ovn, status }))?.place).toBe(place)
+})
+
+test('another address comes when the annotation says nothing any more, and the first is free then', () => {
+  const { fixture, place, port, ovn, address } = attached()
+  port.up = false
+  expect(fixture.places.want(key, pod(another, { ovn }))).toMatchObject({ place, network: 'none' })
+  expect(fixture.places.want(key, pod(another))).toMatchObject({
+    place: { address: '10.144.0.77' },
+    network: { ip_address: '10.144.0.77/24' },
+  })
+  const heir = pod(`[{"name": "net", "ips": ["${address}"]}]`, { uid: 'second' })
+  heir.metadata.name = 'q'
+  expect(fixture.places.want('default/q', heir)?.place?.address).toBe(address)
+})
+
+test('another MAC with the same address leaves the address taken', () => {
+  const { fixture, port, ovn, address } = attached()
+  port.up = false
+  const asked = `[{"name": "net", "ips": ["${address}"], "mac": "02:00:00:00:00:01"}]`
+  expect(fixture.places.want(key, pod(asked, { ovn }))?.network).toBe('none')
+  expect(fixture.places.want(key, pod(asked))?.place).toMatchObject({ address, mac: '02:00:00:00:00:01' })
+  const thief = pod(asked, { uid: 'second' })
+  thief.metadata.name = 'q'
+  expect(fixture.places.want('default/q', thief)).toBeUndefined()
+  expect(fixture.events).toEqual([expect.stringContaining(`${address} is in use by default/p`)])
+})
+
+test('a controller that starts finds the place of a pod that asks no longer but has its interface still', () => {
+  const { fixture, ovn, status, address } = attached()
+  const next = new Fixture()
+  next.port = fixture.port
+  next.pods = [pod('bridge', { ovn, status })]
+  next.places.adoptAll()
+  expect(next.places.want(key, next.pods[0])).toMatchObject({ place: { address }, network: undefined })
+})
+
+test('an annotation that is left over goes', () => {
+  const fixture = new Fixture()
+  const left = { default: { ip_addresses: ['10.144.0.7/24'], mac_address: '0a:58:0a:90:00:07' } }
+  fixture.pods = [pod('bridge', { ovn: JSON.stringify(left) })]
+  fixture.places.adoptAll()
+  expect(fixture.places.want(key, fixture.pods[0])).toMatchObject({ place: undefined, network: 'none' })
 })

@@ -1,29 +1,45 @@
 import { describeError } from '../../../base/errors.ts'
 import type { PodResource } from '../../../kube/resources/core.ts'
-import { findPodNetwork, type PodNetwork } from '../annotations.ts'
+import type { Row } from '../../../ovsdb/cache.ts'
+import { bareAddress, findPodNetwork, isAsAsked, type PodNetwork } from '../annotations.ts'
 import { AddressUnavailableError } from '../ipam/pod-addresses.ts'
+import type { LogicalSwitchPort } from '../tables/northbound.ts'
 import { podPort } from '../topology/names.ts'
 import { nodeSwitchId } from '../topology/node.ts'
 import { AddressBook, keyOfPod, type PodIdentity } from './address-book.ts'
 import type { ClusterContext } from './context.ts'
+import { isInUse } from './place-use.ts'
 import { portAddress } from './pod-port-plan.ts'
 import { buildPodNetwork, macFor, type PodPlace } from './pod-rows.ts'
 import { type PodAnswer, selectPod } from './select-pods.ts'
 
-/** A pod that shall have a port, and what its annotation shall say. */
+/** What a pod shall have of us. */
 export interface Wanted {
   readonly pod: PodResource
-  readonly place: PodPlace
-  /** Undefined: the annotation stays as it is. */
-  readonly network: PodNetwork | undefined
+  /** Undefined: no port. */
+  readonly place: PodPlace | undefined
+  /** What the annotation shall say; `none`: nothing. Undefined: it stays as it is. */
+  readonly network: PodNetwork | 'none' | undefined
 }
 
-const networkKey = 'default'
+/** What a pod may ask of its address. */
+interface Asked {
+  readonly ips?: readonly string[] | undefined
+  readonly mac?: string | undefined
+}
 
-/** Decides which pods get which address. Refusals become one Warning event for each pod and reason. */
+/** Name of the cluster network in the annotation. */
+export const networkKey = 'default'
+
+/**
+ * Decides which pods get which address. Refusals become one Warning event for each pod and reason. What a running pod
+ * no longer asks for, or asks for otherwise, stays its own until it has lost the interface, and goes in this order:
+ * interface, annotation, address. So no pod that asks again finds an address in its annotation that is another's.
+ */
 export class PodPlaces {
   readonly #context: ClusterContext
   readonly #book = new AddressBook()
+  readonly #held = new Set<string>()
   readonly #refusals = new Map<string, string>()
 
   constructor(context: ClusterContext) {
@@ -51,6 +67,11 @@ export class PodPlaces {
     return this.#refusals.keys()
   }
 
+  /** Pods that are not to lose what they have before they have lost the interface. */
+  held(): Iterable<string> {
+    return this.#held
+  }
+
   find(key: string): PodPlace | undefined {
     return this.#book.find(key)
   }
@@ -66,15 +87,25 @@ export class PodPlaces {
     if (pod !== undefined && reason !== undefined) this.#refuse(pod, reason)
     else if (answer.wants !== 'port') this.#refusals.delete(key)
     const node = pod?.spec?.nodeName
+    this.#held.delete(key)
     if (pod === undefined || node === undefined || !this.#isNodeReady(node)) return undefined
-    if (answer.wants === 'unknown') return this.#keep(pod, node)
-    return answer.wants === 'port' ? this.#give(pod, node, answer) : undefined
+    return this.#leave(pod, node, answer) ?? (answer.wants === 'port' ? this.#give(pod, node, answer) : undefined)
   }
 
-  /** What the pod has, for as long as nobody can tell whether it still asks for it. */
-  #keep(pod: PodResource, node: string): Wanted | undefined {
+  /** What the pod has and, for all that can be told, asks for no longer. Undefined when there is no such thing. */
+  #leave(pod: PodResource, node: string, answer: PodAnswer): Wanted | undefined {
     const place = this.#placeBefore(pod, node)
-    return place === undefined ? undefined : { pod, place, network: undefined }
+    if (place === undefined) return answer.wants === 'nothing' ? this.#forget(pod, place) : undefined
+    if (answer.wants === 'unknown') return { pod, place, network: undefined }
+    if (answer.wants === 'port' && isAsAsked(place, answer.selection)) return undefined
+    if (!isInUse(pod, place, this.#portOf(place))) return this.#forget(pod, place)
+    this.#held.add(podKey(pod))
+    return { pod, place, network: undefined }
+  }
+
+  /** The annotation goes before the address does. */
+  #forget(pod: PodResource, place: PodPlace | undefined): Wanted | undefined {
+    return findPodNetwork(pod, networkKey) === undefined ? undefined : { pod, place, network: 'none' }
   }
 
   #give(pod: PodResource, node: string, answer: Extract<PodAnswer, { wants: 'port' }>): Wanted | undefined {
@@ -90,16 +121,12 @@ export class PodPlaces {
   }
 
   /** The address that the pod has, else the one it asks for, else the next. Throws AddressUnavailableError. */
-  #placeOf(
-    pod: PodResource,
-    node: string,
-    asked: { ips?: readonly string[] | undefined; mac?: string | undefined },
-  ): PodPlace {
+  #placeOf(pod: PodResource, node: string, asked: Asked): PodPlace {
     const own = this.#placeBefore(pod, node)
-    if (own !== undefined) return own
+    if (own !== undefined && isAsAsked(own, asked)) return own
     const before = this.#book.find(podKey(pod))
     const place = this.#newPlace(pod, node, asked)
-    // A pod of the same name that is gone: its address is free only now, so that this pod does not get it at once.
+    // What the pod, or one of its name that is gone, had before is free only now, so that this one does not get it at once.
     if (before !== undefined) this.#book.release(before)
     return place
   }
@@ -110,11 +137,7 @@ export class PodPlaces {
     return before?.uid === pod.metadata.uid && before?.node === node ? before : undefined
   }
 
-  #newPlace(
-    pod: PodResource,
-    node: string,
-    asked: { ips?: readonly string[] | undefined; mac?: string | undefined },
-  ): PodPlace {
+  #newPlace(pod: PodResource, node: string, asked: Asked): PodPlace {
     const annotated = findPodNetwork(pod, networkKey)
     const [address] = asked.ips ?? []
     if (annotated?.ip_addresses[0] !== undefined) {
@@ -122,7 +145,7 @@ export class PodPlaces {
       return this.#book.claim(identityOf(pod), node, taken)
     }
     if (address === undefined) return this.#book.allocate(identityOf(pod), node, (given) => macFor(given, asked.mac))
-    return this.#book.claim(identityOf(pod), node, { address, mac: macFor(bare(address), asked.mac) })
+    return this.#book.claim(identityOf(pod), node, { address, mac: macFor(bareAddress(address), asked.mac) })
   }
 
   /** An annotation that is written already stays as it is: the pod may be running with it. */
@@ -134,19 +157,20 @@ export class PodPlaces {
   }
 
   /**
-   * The address of the annotation, else of a logical port that was written just before a crash. A pod of which nobody
-   * can tell what it asks for must have its port still: an annotation alone may be left over from a place given up.
+   * The address of the annotation, else of a logical port that was written just before a crash. A pod that asks for
+   * nothing, or nobody can tell for what, must have its port still: an annotation alone may be left over from a place
+   * given up.
    */
   #adopt(pod: PodResource): void {
     const node = pod.spec?.nodeName
     const { wants } = this.#select(pod)
-    if (node === undefined || !this.#book.hasSubnet(node) || wants === 'nothing') return
+    if (node === undefined || !this.#book.hasSubnet(node)) return
     const identity = identityOf(pod)
     if (this.#book.find(keyOfPod(identity)) !== undefined) return
-    const port = this.#context.northbound.view.byName('Logical_Switch_Port', podPort(identity.namespace, identity.name))
+    const port = this.#portOf(identity)
     const annotated = findPodNetwork(pod, networkKey)
     const written = port?.options['iface-id-ver'] === identity.uid ? portAddress(port) : undefined
-    if (wants === 'unknown' && written === undefined) return
+    if (wants !== 'port' && written === undefined) return
     const address = annotated?.ip_addresses[0] ?? written
     if (address === undefined) return
     const mac = annotated?.mac_address ?? port?.addresses[0]?.split(' ')[0] ?? ''
@@ -168,6 +192,10 @@ export class PodPlaces {
     this.#context.events.event(pod, 'Warning', 'OvnAddressRefused', reason)
   }
 
+  #portOf({ namespace, name }: Pick<PodIdentity, 'namespace' | 'name'>): Row<LogicalSwitchPort> | undefined {
+    return this.#context.northbound.view.byName('Logical_Switch_Port', podPort(namespace, name))
+  }
+
   #isNodeReady(node: string): boolean {
     const { view } = this.#context.northbound
     return this.#book.hasSubnet(node) && view.find({ table: 'Logical_Switch', id: nodeSwitchId(node) }) !== undefined
@@ -182,8 +210,4 @@ export function podKey(pod: PodResource): string {
 function identityOf(pod: PodResource): PodIdentity {
   const { namespace = 'default', name, uid = '' } = pod.metadata
   return { namespace, name, uid }
-}
-
-function bare(address: string): string {
-  return address.split('/')[0] ?? address
 }

@@ -1,12 +1,11 @@
 import { describeError } from '../../../base/errors.ts'
-import { Semaphore } from '../../../base/keyed-lock.ts'
 import { backoffMs } from '../../../base/retry.ts'
 import type { PodResource } from '../../../kube/resources/core.ts'
 import type { Transaction } from '../../../ovsdb/transaction.ts'
 import type { NorthboundTables } from '../tables/northbound.ts'
 import type { ClusterContext } from './context.ts'
-import { annotatePod } from './pod-annotation.ts'
-import { PodPlaces, podKey, type Wanted } from './pod-places.ts'
+import { PodAnnotations } from './pod-annotation.ts'
+import { networkKey, PodPlaces, podKey, type Wanted } from './pod-places.ts'
 import { planPort, planRemoval } from './pod-port-plan.ts'
 import type { PodPlace } from './pod-rows.ts'
 import { isLive } from './select-pods.ts'
@@ -21,13 +20,14 @@ export class PodPorts {
   readonly #dirty = new Set<string>()
   readonly #failures = new Map<string, number>()
   readonly #timers = new Set<NodeJS.Timeout>()
-  readonly #annotating = new Semaphore(32)
+  readonly #annotations: PodAnnotations
   #round: Promise<void> | undefined
   #isReady = false
 
   constructor(context: ClusterContext) {
     this.#context = context
     this.#places = new PodPlaces(context)
+    this.#annotations = new PodAnnotations(context, networkKey)
   }
 
   /** Takes in what pods and database say already, before anything new is given out, and then works on every pod. */
@@ -47,6 +47,11 @@ export class PodPorts {
     }
   }
 
+  /** Looks again at pods that are to lose their port once OVN has it no longer bound. */
+  recheck(): void {
+    for (const key of [...this.#places.held()]) this.add(key)
+  }
+
   /** `namespace/name` of a pod that may have changed. */
   add(key: string): void {
     this.#dirty.add(key)
@@ -55,6 +60,7 @@ export class PodPorts {
 
   async stop(): Promise<void> {
     this.#isReady = false
+    this.#annotations.stop()
     for (const timer of this.#timers) clearTimeout(timer)
     await this.#round
   }
@@ -62,12 +68,17 @@ export class PodPorts {
   async #run(): Promise<void> {
     // One turn of the event loop: events of one read of the watch come together.
     await new Promise<void>((resolve) => setImmediate(resolve))
-    while (this.#dirty.size > 0 && this.#isReady) {
-      const keys = [...this.#dirty]
-      this.#dirty.clear()
+    for (let keys = this.#takeDirty(); keys.length > 0 && this.#isReady; keys = this.#takeDirty()) {
       await this.#work(keys)
     }
     this.#round = undefined
+  }
+
+  /** Nothing is decided about a pod whose annotation is under way. */
+  #takeDirty(): string[] {
+    const keys = [...this.#dirty].filter((key) => !this.#annotations.isUnderWay(key))
+    for (const key of keys) this.#dirty.delete(key)
+    return keys
   }
 
   /** When the whole transaction fails, each pod by itself: one bad pod does not hold up the others. */
@@ -100,7 +111,7 @@ export class PodPorts {
     const { northbound, natAddressOf } = this.#context
     const pod = this.#findPod(key)
     const wanted = this.#places.want(key, pod)
-    if (wanted !== undefined) {
+    if (wanted?.place !== undefined) {
       planPort(northbound.view, wanted.place, natAddressOf(wanted.place.node), transaction)
       return wanted
     }
@@ -108,16 +119,19 @@ export class PodPorts {
     if (place !== undefined) gone.push(place)
     const [namespace = '', name = ''] = key.split('/')
     planRemoval(northbound.view, { namespace, name, address: place?.address }, transaction)
-    return undefined
+    return wanted
   }
 
   async #annotate({ pod, network }: Wanted): Promise<void> {
     if (network === undefined) return
+    const key = podKey(pod)
     try {
-      await this.#annotating.run(() => annotatePod(this.#context.kube, pod, 'default', network))
+      await this.#annotations.write(pod, network)
     } catch (error) {
-      this.#context.log.warn({ pod: podKey(pod), error: describeError(error) }, 'pod annotation not written')
-      this.#retry(podKey(pod))
+      this.#context.log.warn({ pod: key, error: describeError(error) }, 'pod annotation not written')
+      this.#retry(key)
+    } finally {
+      if (this.#dirty.has(key)) this.add(key)
     }
   }
 

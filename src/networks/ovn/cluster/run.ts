@@ -87,6 +87,7 @@ class ClusterSide implements Lifecycle {
       this.#nads.onChange(() => this.#ports.resync()),
       // Somebody else's change of the database, or a database that was set up anew, is put right.
       this.#context.northbound.client.onConnection(() => this.#work('topology', 'services')),
+      this.#context.northbound.client.onChange(() => this.#ports.recheck()),
       pods.on(({ object }) => this.#ports.add(podKey(object))),
     )
   }

@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import { TimeoutError } from '../../../base/errors.ts'
-import { waitFor } from '../../../base/observable.ts'
+import { type Changing, waitFor } from '../../../base/observable.ts'
 import { UndoStack } from '../../../base/undo.ts'
 import { CniError, cniErrorCode } from '../../../cni/errors.ts'
 import type { CniResult } from '../../../cni/result.ts'
 import type { AttachRequest } from '../../driver.ts'
-import { findPodNetwork, type PodNetwork } from '../annotations.ts'
+import { findPodNetwork, isAsAsked, type PodNetwork } from '../annotations.ts'
 import type { OvnConfig } from '../config.ts'
 import { integrationBridge, podPort } from '../topology/names.ts'
 import type { NodeContext } from './context.ts'
@@ -36,7 +37,7 @@ export async function attachPod(
     undo.push('the port', () => removePodPorts(context.local, [pod.hostName]))
     // OVN needs its time; the pod's end is set up meanwhile.
     await all([ensurePodPort(context.local, request, pod, signal), setUp(context, pod)])
-    await installed(context, request, { pod, endAt, signal })
+    await installed(context, request, { pod, network, endAt, signal })
   } catch (error) {
     throw await undo.unwind(error)
   }
@@ -49,21 +50,36 @@ interface Wait {
 }
 
 function annotated(context: NodeContext, request: AttachRequest<OvnConfig>, wait: Wait): Promise<PodNetwork> {
-  const { namespace, name, uid } = request.pod
-  const look = (): PodNetwork | undefined => {
-    const pod = context.pods.get(name, namespace)
-    if (pod === undefined) return undefined
-    if (uid !== '' && pod.metadata.uid !== uid) {
-      throw new CniError(cniErrorCode.unknownContainer, `pod ${namespace}/${name} was replaced by another of its name`)
-    }
-    return findPodNetwork(pod, request.config.networkKey)
-  }
-  return waitFor(context.pods, look, {
+  const { namespace, name } = request.pod
+  return waitFor(context.pods, () => findNetwork(context, request), {
     what: `the annotation k8s.ovn.org/pod-networks of pod ${namespace}/${name}`,
     timeoutMs: remaining(wait),
     signal: wait.signal,
     detail: () => 'the controller has not given it an address: is it running, and are there Warning events on the pod?',
   })
+}
+
+/** An annotation that says otherwise than the pod asks is of an earlier wish: the controller is about to replace it. */
+function findNetwork(context: NodeContext, request: AttachRequest<OvnConfig>): PodNetwork | undefined {
+  const { namespace, name, uid } = request.pod
+  const pod = context.pods.get(name, namespace)
+  if (pod === undefined) return undefined
+  if (uid !== '' && pod.metadata.uid !== uid) {
+    throw new CniError(cniErrorCode.unknownContainer, `pod ${namespace}/${name} was replaced by another of its name`)
+  }
+  const found = findPodNetwork(pod, request.config.networkKey)
+  const has = { address: found?.ip_addresses[0] ?? '', mac: found?.mac_address ?? '' }
+  return isAsAsked(has, request.requested) ? found : undefined
+}
+
+/** The controller gives the address of a pod away that no longer asks for the network, also in the middle of an ADD. */
+function requireSame(context: NodeContext, request: AttachRequest<OvnConfig>, network: PodNetwork): void {
+  if (isDeepStrictEqual(findNetwork(context, request), network)) return
+  const { namespace, name } = request.pod
+  throw new CniError(
+    cniErrorCode.tryAgainLater,
+    `the annotation k8s.ovn.org/pod-networks of pod ${namespace}/${name} changed while it was attached`,
+  )
 }
 
 function bridgeReady({ local }: NodeContext, wait: Wait): Promise<true> {
@@ -97,23 +113,34 @@ async function all(tasks: readonly Promise<void>[]): Promise<void> {
 async function installed(
   context: NodeContext,
   request: AttachRequest<OvnConfig>,
-  { pod, ...wait }: Wait & { pod: PodInterface },
+  { pod, network, ...wait }: Wait & { pod: PodInterface; network: PodNetwork },
 ): Promise<void> {
   const { local, settings } = context
   const logicalPort = podPort(request.pod.namespace, request.pod.name)
   const timeoutMs = remaining(wait)
   const what = `OVN to install the flows of ${logicalPort}`
   try {
-    await waitFor(local.client, () => (isInstalled(local, pod.hostName) ? true : undefined), {
-      what,
-      timeoutMs,
-      signal: wait.signal,
-    })
+    const look = (): true | undefined => {
+      requireSame(context, request, network)
+      return isInstalled(local, pod.hostName) ? true : undefined
+    }
+    await waitFor(either(local.client, context.pods), look, { what, timeoutMs, signal: wait.signal })
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error
     const systemId = local.root?.external_ids['system-id']
     const detail = await diagnoseBinding({ southbound: settings.southbound, logicalPort, systemId })
     throw new TimeoutError(what, timeoutMs, { cause: error, detail })
+  }
+}
+
+function either(...sources: readonly Changing[]): Changing {
+  return {
+    onChange: (listener) => {
+      const unsubscribes = sources.map((source) => source.onChange(listener))
+      return () => {
+        for (const unsubscribe of unsubscribes) unsubscribe()
+      }
+    },
   }
 }
 
