@@ -39,7 +39,12 @@ export interface FilterTerm {
   readonly comment?: string
 }
 
-export type FilterCondition = NetworkCondition | SourceCondition | ProtocolCondition | InterfaceCondition
+export type FilterCondition =
+  | NetworkCondition
+  | SourceCondition
+  | ProtocolCondition
+  | InterfaceCondition
+  | InstallerCondition
 
 /** The route's network is any of these, or none of them. */
 export interface NetworkCondition {
@@ -55,6 +60,11 @@ export interface SourceCondition {
 /** The protocol, by its name, that BIRD has the route from. */
 export interface ProtocolCondition {
   readonly isFrom: string
+}
+
+/** The protocol, by the kernel's number (RTPROT_*), whose route BIRD has learned from the kernel. */
+export interface InstallerCondition {
+  readonly installedBy: number
 }
 
 /** The interface that the route leads out of; `*` and `?` as in file names. */
@@ -93,6 +103,8 @@ export interface KernelProtocol {
   readonly name: string
   readonly family: Family
   readonly scanSeconds: number
+  /** Name of the filter for what is learned. @default everything is */
+  readonly importFilter?: string
   /** Name of the filter for what goes to the kernel. */
   readonly exportFilter: string
 }

@@ -53,6 +53,7 @@ const routeSources = { device: 'RTS_DEVICE', static: 'RTS_STATIC', bgp: 'RTS_BGP
 function renderCondition(condition: FilterCondition): string {
   if ('source' in condition) return `source = ${routeSources[condition.source]}`
   if ('isFrom' in condition) return `proto = ${quoted(condition.isFrom)}`
+  if ('installedBy' in condition) return `krt_source = ${whole(condition.installedBy)}`
   if ('interface' in condition) return `ifname ~ ${quoted(condition.interface)}`
   const operator = condition.isNegated === true ? '!~' : '~'
   return `net ${operator} [ ${condition.networks.map(renderPattern).join(', ')} ]`
@@ -128,7 +129,7 @@ function renderKernel(protocol: KernelProtocol): string {
     'graceful restart;',
     'merge paths on;',
     `${channel(protocol.family)} {`,
-    '  import all;',
+    protocol.importFilter === undefined ? '  import all;' : `  import filter ${name(protocol.importFilter)};`,
     `  export filter ${name(protocol.exportFilter)};`,
     '};',
   ])

@@ -21,7 +21,11 @@ export interface VirtualNodeSpec {
     ipv4Address?: string
     ipv6Address?: string
     routeReflectorClusterID?: string
+    /** Written by the node's agent, as are the other addresses of tunnels; ignored when applied. */
+    ipv4IPIPTunnelAddr?: string
   }
+  ipv4VXLANTunnelAddr?: string
+  vxlanTunnelMACAddr?: string
   orchRefs?: { nodeName?: string; orchestrator: string }[]
 }
 
@@ -33,6 +37,9 @@ export const nodeAnnotations = {
   ipv6Address: 'projectcalico.org/IPv6Address',
   asNumber: 'projectcalico.org/ASNumber',
   routeReflectorClusterId: 'projectcalico.org/RouteReflectorClusterID',
+  vxlanTunnelAddress: 'projectcalico.org/IPv4VXLANTunnelAddr',
+  vxlanTunnelMac: 'projectcalico.org/VXLANTunnelMACAddr',
+  ipipTunnelAddress: 'projectcalico.org/IPv4IPIPTunnelAddr',
   /** Labels of the core Node as JSON, as calicoctl shows them. Written by nobody, ignored when applied. */
   kubeLabels: 'projectcalico.org/kube-labels',
 } as const
@@ -109,12 +116,19 @@ function specOf(core: NodeResource): VirtualNodeSpec {
     ...(ipv4Address === undefined ? {} : { ipv4Address }),
     ...(ipv6Address === undefined ? {} : { ipv6Address }),
     ...(routeReflectorClusterID === undefined ? {} : { routeReflectorClusterID }),
+    ...field('ipv4IPIPTunnelAddr', annotations[nodeAnnotations.ipipTunnelAddress]),
   }
   return {
     addresses: addressesOf(core),
     ...(Object.keys(bgp).length === 0 ? {} : { bgp }),
+    ...field('ipv4VXLANTunnelAddr', annotations[nodeAnnotations.vxlanTunnelAddress]),
+    ...field('vxlanTunnelMACAddr', annotations[nodeAnnotations.vxlanTunnelMac]),
     orchRefs: [{ nodeName: core.metadata.name, orchestrator: 'k8s' }],
   }
+}
+
+function field<Name extends string>(name: Name, value: string | undefined): { [Key in Name]?: string } {
+  return value === undefined ? {} : ({ [name]: value } as { [Key in Name]: string })
 }
 
 function addressesOf(core: NodeResource): { address: string; type: string }[] {

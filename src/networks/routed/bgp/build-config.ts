@@ -3,7 +3,15 @@ import type { BirdConfig, BirdFilter, BirdLogClass, BirdProtocol, StaticRoute } 
 import type { BGPFilter } from '../resources.ts'
 import type { BgpNode } from './bgp-node.ts'
 import type { BgpSettings } from './bgp-settings.ts'
-import { type FilterInput, isNotHost, kernelFilter, ofFamily, peerTerms, ruleTerms } from './build-filters.ts'
+import {
+  type FilterInput,
+  isNotHost,
+  kernelFilter,
+  learnedFilter,
+  ofFamily,
+  peerTerms,
+  ruleTerms,
+} from './build-filters.ts'
 import { bgpProtocol, isWatched, sessionName } from './build-session.ts'
 import { routerIdOf } from './router-id.ts'
 import type { BgpSession } from './select-peers.ts'
@@ -14,6 +22,8 @@ export interface BirdInput {
   /** Prefixes of blocks that are confirmed to be the local node's. */
   readonly ownBlocks: readonly string[]
   readonly pools: FilterInput['pools']
+  /** Prefixes of pools whose addresses this node reaches through tunnels. @default none */
+  readonly carried?: readonly string[]
   readonly filters: readonly BGPFilter[]
   readonly settings: BgpSettings
   /** Passwords of sessions that have one, by `<address>:<port>`. */
@@ -51,6 +61,7 @@ function familyFilters(input: FilterInput, family: Family): BirdFilter[] {
   return [
     { name: toPeers(family), terms: peerTerms(input, family), otherwise: 'reject' },
     kernelFilter(input, family, toKernel(family)),
+    learnedFilter(fromKernel(family)),
   ]
 }
 
@@ -60,6 +71,10 @@ function toPeers(family: Family): string {
 
 function toKernel(family: Family): string {
   return family === 4 ? 'twinlane_to_kernel' : 'twinlane_to_kernel6'
+}
+
+function fromKernel(family: Family): string {
+  return family === 4 ? 'twinlane_from_kernel' : 'twinlane_from_kernel6'
 }
 
 /** A session with BGPFilters of its own has filters of its own: first its rules, then what all sessions do. */
@@ -101,7 +116,14 @@ function localProtocols({ ownBlocks, sessions, settings }: BirdInput, family: Fa
   const exceptInterfaces = ['cali*', 'kube-ipvs*', ...settings.ignoredInterfaces]
   return [
     { protocol: 'direct', name: `direct${family}`, family, exceptInterfaces },
-    { protocol: 'kernel', name: `kernel${family}`, family, scanSeconds: 2, exportFilter: toKernel(family) },
+    {
+      protocol: 'kernel',
+      name: `kernel${family}`,
+      family,
+      scanSeconds: 2,
+      importFilter: fromKernel(family),
+      exportFilter: toKernel(family),
+    },
     { protocol: 'static', name: `static${family}`, family, routes },
   ]
 }

@@ -1,6 +1,7 @@
 import { type Family, formatCidr, parseCidr } from '../../../base/ip.ts'
 import type { BirdFilter, FilterCondition, FilterTerm, NetworkPattern } from '../../../bird/config.ts'
 import type { BGPFilter, BGPFilterRule, IPPool } from '../resources.ts'
+import { tunnelRouteProtocol } from '../tunnels/build-tunnels.ts'
 import type { PrefixAdvertisement } from './bgp-settings.ts'
 
 /** What the filters of one family are made of. Prefixes of the other family do not matter. */
@@ -9,6 +10,7 @@ export interface FilterInput {
   readonly pools: readonly IPPool[]
   readonly prefixAdvertisements: readonly PrefixAdvertisement[]
   readonly servicePrefixes: readonly string[]
+  readonly carried?: readonly string[]
 }
 
 /**
@@ -32,15 +34,27 @@ export function peerTerms(input: FilterInput, family: Family): FilterTerm[] {
 
 /**
  * Everything that peers say goes to the kernel, but for addresses of services, which are the business of what serves
- * them on this node. The kernel has the networks of its own interfaces already; BIRD would add them twice.
+ * them on this node, and for pools that tunnels carry. The kernel has the networks of its own interfaces already; BIRD
+ * would add them twice.
  */
 export function kernelFilter(input: FilterInput, family: Family, name: string): BirdFilter {
   const services = term('addresses of services', patterns(ofFamily(input.servicePrefixes, family), 'covered'), 'reject')
+  const carried: FilterTerm = {
+    comment: 'pools that tunnels carry',
+    conditions: [{ networks: patterns(ofFamily(input.carried ?? [], family), 'covered') }, { source: 'bgp' }],
+    action: 'reject',
+  }
   return {
     name,
-    terms: [{ conditions: [{ source: 'device' }], action: 'reject' }, ...withNetworks([services])],
+    terms: [{ conditions: [{ source: 'device' }], action: 'reject' }, ...withNetworks([services, carried])],
     otherwise: 'accept',
   }
+}
+
+/** Routes of tunnels are this node's business: a peer that heard of them would send here what is for others. */
+export function learnedFilter(name: string): BirdFilter {
+  const terms: FilterTerm[] = [{ conditions: [{ installedBy: tunnelRouteProtocol }], action: 'reject' }]
+  return { name, terms, otherwise: 'accept' }
 }
 
 /** The rules of BGPFilters in their order. A route that none of them matches goes on to the terms that follow. */

@@ -44,6 +44,18 @@ export function poolOf(pools: readonly IPPool[], addressOrCidr: string): IPPool 
   )
 }
 
+/** Pools that the node's own address on a tunnel may come from: those that the tunnel is for (as Calico does). */
+export function selectTunnelPools(pools: readonly IPPool[], nodeLabels: Labels): IPPool[] {
+  const fit = pools
+    .filter((pool) => isUsable(pool, 4) && selects(pool.spec.nodeSelector, nodeLabels))
+    .filter(({ spec }) => spec.allowedUses?.includes('Tunnel') ?? true)
+    .sort(byName)
+  if (fit.length > 0) return fit
+  throw new IpamError('no IPPool that is encapsulated gives an address for the tunnel itself', {
+    fix: 'add Tunnel to allowedUses of the encapsulated IPPool, enable it, and widen its nodeSelector to this node',
+  })
+}
+
 function requestedPools(enabled: readonly IPPool[], { requested, family }: PoolChoice): IPPool[] {
   return requested.map((wanted) => {
     const found = enabled.find((pool) => pool.metadata.name === wanted || pool.spec.cidr === wanted)

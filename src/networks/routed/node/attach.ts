@@ -49,6 +49,7 @@ async function attachAlone(
       assignAddresses(context, request, { ...decided, handleId, signal }),
       made,
     ])
+    for (const address of addresses) context.requireReachable(address)
     const wiring = { ...pair, addresses }
     await kernel.applyEach([
       { netns: undefined, operations: hostOperations(wiring) },

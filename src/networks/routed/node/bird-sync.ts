@@ -24,9 +24,12 @@ export interface BirdSources {
   readonly filters: Informer<BGPFilter>
 }
 
-/** Brings this node's BIRD to what the cluster says. Without an address the node takes no part in BGP yet. */
+/**
+ * Brings this node's BIRD to what the cluster says, but for `carried`, prefixes that tunnels lead to. Without an address
+ * the node takes no part in BGP yet.
+ */
 export async function syncBird(
-  sources: BirdSources,
+  sources: BirdSources & { readonly carried: readonly string[] },
   bird: SteadyBird,
   signal: AbortSignal,
 ): Promise<{ problems: readonly PeerProblem[]; mistakes: readonly string[] }> {
@@ -49,6 +52,7 @@ export async function syncBird(
     sessions,
     ownBlocks: ownBlocks(sources),
     pools: pools.list(),
+    carried: sources.carried,
     filters: sources.filters.list(),
     settings,
     passwords,

@@ -26,15 +26,16 @@ export interface NodeContext {
   readonly locks: KeyedLock
   /** Handles whose ADD is under way: garbage collection must not touch them. */
   readonly attaching: Set<string>
-  /** MTU of the interface that holds the node's address. */
+  /** MTU that a pod may have: of the interface that holds the node's address, without what tunnels take. */
   nodeMtuBytes(): number | undefined
+  /** Throws what keeps this node from reaching others' pods of the address' pool. */
+  requireReachable(address: string): void
 }
 
-export function createContext(
-  settings: RoutedSettings,
-  sources: NodeSources,
-  nodeMtuBytes: () => number | undefined,
-): NodeContext {
+/** What the verbs ask of parts that are there after the context. */
+export type NodeAnswers = Pick<NodeContext, 'nodeMtuBytes' | 'requireReachable'>
+
+export function createContext(settings: RoutedSettings, sources: NodeSources, answers: NodeAnswers): NodeContext {
   const { deps, pools, blocks, namespaces, reservations } = sources
   const view = new BlockView(blocks)
   const store = new BlockStore(deps.kube, view)
@@ -57,6 +58,6 @@ export function createContext(
     releases: new PendingReleases(deps.paths.stateFolder),
     locks: new KeyedLock(),
     attaching: new Set(),
-    nodeMtuBytes,
+    ...answers,
   }
 }

@@ -12,7 +12,8 @@ import { type DetectedAddress, detectAddress, type HostInterface } from './detec
 export interface NodeAddress {
   /** With prefix length, as the annotation has it. */
   readonly text: string
-  /** undefined when the stored address is on no interface. */
+  /** Of which the address is; undefined, as is its MTU, when the stored address is on no interface. */
+  readonly interfaceName: string | undefined
   readonly mtuBytes: number | undefined
 }
 
@@ -49,7 +50,7 @@ export async function ensureNodeAddress(
   if (detected === undefined) return keepStored(deps, stored, how)
   const text = `${detected.address}/${detected.prefixLength}`
   if (text !== stored) await store(deps, { text, stored, detected, how })
-  return { text, mtuBytes: await mtuOf(deps.kernel, detected.interfaceName) }
+  return { text, interfaceName: detected.interfaceName, mtuBytes: await mtuOf(deps.kernel, detected.interfaceName) }
 }
 
 async function keepStored(
@@ -63,7 +64,7 @@ async function keepStored(
     })
   }
   deps.log.warn({ method, stored }, 'no address of this node matches the method; the stored one stays')
-  return { text: stored, mtuBytes: undefined }
+  return { text: stored, interfaceName: undefined, mtuBytes: undefined }
 }
 
 async function store(
@@ -102,7 +103,7 @@ async function hostInterfaces(kernel: Kernel, family: Family): Promise<HostInter
   }))
 }
 
-async function mtuOf(kernel: Kernel, interfaceName: string): Promise<number | undefined> {
+export async function mtuOf(kernel: Kernel, interfaceName: string): Promise<number | undefined> {
   return (await kernel.findLink(undefined, interfaceName))?.mtuBytes
 }
 

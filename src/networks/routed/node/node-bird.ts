@@ -9,19 +9,23 @@ import { SteadyBird } from './steady-bird.ts'
 export class NodeBird {
   readonly #sources: BirdSources
   readonly #reports: Reports
+  readonly #carried: () => readonly string[]
   readonly #bird: SteadyBird
 
-  constructor(sources: BirdSources, reports: Reports) {
+  /** `carried` says which prefixes tunnels lead to. */
+  constructor(sources: BirdSources, { reports, carried }: { reports: Reports; carried: () => readonly string[] }) {
     const { log, paths } = sources.deps
     this.#sources = sources
     this.#reports = reports
+    this.#carried = carried
     this.#bird = new SteadyBird({ configFile: paths.birdConfigFile, socket: paths.birdSocket, log })
   }
 
   /** Throws BirdError. When BIRD does not take what we made of the cluster's objects, it goes on with what it had. */
   async sync(signal: AbortSignal): Promise<void> {
+    const sources = { ...this.#sources, carried: this.#carried() }
     try {
-      const { problems, mistakes } = await syncBird(this.#sources, this.#bird, signal)
+      const { problems, mistakes } = await syncBird(sources, this.#bird, signal)
       for (const { peer, message } of problems) {
         this.#reports.ofObject({ type: bgpPeers, object: peer }, 'NoBGPSession', message)
       }

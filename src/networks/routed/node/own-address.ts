@@ -1,35 +1,44 @@
 import type { NodeDeps } from '../../driver.ts'
 import type { RoutedSettings } from '../config.ts'
-import { annotationOf, type DetectionMethod, ensureNodeAddress, type NodeAddress } from './node-address.ts'
+import { annotationOf, type DetectionMethod, ensureNodeAddress, mtuOf, type NodeAddress } from './node-address.ts'
 
 /** Keeps the Node's annotations at the addresses that this node speaks BGP with, one a family. */
 export class OwnAddress {
   readonly #deps: NodeDeps
   readonly #methods: readonly DetectionMethod[]
-  #mtuBytes: number | undefined
+  #found: NodeAddress | undefined
 
   constructor(deps: NodeDeps, settings: RoutedSettings) {
     this.#deps = deps
     this.#methods = detectionMethods(settings)
   }
 
-  /** Of the interface that holds the address; undefined while none does. */
+  /** The interface that holds the address; undefined while none does. */
+  get interfaceName(): string | undefined {
+    return this.#found?.interfaceName
+  }
+
+  /** Of that interface. */
   get mtuBytes(): number | undefined {
-    return this.#mtuBytes
+    return this.#found?.mtuBytes
   }
 
   async detect(signal: AbortSignal): Promise<void> {
     const found: NodeAddress[] = []
     for (const how of this.#methods) found.push(await ensureNodeAddress(this.#deps, how, signal))
-    this.#mtuBytes = found.find(({ mtuBytes }) => mtuBytes !== undefined)?.mtuBytes
+    this.#found = found.find(({ interfaceName }) => interfaceName !== undefined)
   }
 
-  /** Somebody has removed an annotation, or made the Node anew. */
-  async syncMissing(): Promise<void> {
-    const annotations = this.#deps.nodes.get(this.#deps.nodeName)?.metadata.annotations
+  /** Somebody has removed an annotation, or made the Node anew, or changed the interface's MTU. */
+  async sync(): Promise<void> {
+    const node = this.#deps.nodes.get(this.#deps.nodeName)
+    const annotations = node?.metadata.annotations
     const isMissing = this.#methods.some(({ family }) => annotations?.[annotationOf[family]] === undefined)
-    if (this.#deps.nodes.get(this.#deps.nodeName) === undefined || !isMissing) return
-    await this.detect(AbortSignal.timeout(10_000))
+    if (node !== undefined && isMissing) await this.detect(AbortSignal.timeout(10_000))
+    else if (this.#found?.interfaceName !== undefined) {
+      const mtuBytes = await mtuOf(this.#deps.kernel, this.#found.interfaceName)
+      this.#found = { ...this.#found, mtuBytes }
+    }
   }
 }
 

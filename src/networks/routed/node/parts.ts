@@ -3,7 +3,7 @@ import type { Log } from '../../../base/log.ts'
 import { Workqueue } from '../../../base/workqueue.ts'
 
 /** Parts of the node's state that are kept right, each by itself. */
-export type Part = 'nft' | 'bird' | 'releases' | 'handles' | 'address'
+export type Part = 'nft' | 'bird' | 'releases' | 'handles' | 'address' | 'tunnels'
 
 export interface Upkeep {
   /** Brings the part to what it shall be; tried again until it resolves. */
@@ -34,6 +34,11 @@ export class Parts {
 
   /** Something that the part depends on has changed. */
   readonly change = (part: Part): void => this.#queue.add(part)
+
+  /** Brings the part to what it shall be now; what fails is a problem and tried again. */
+  async sync(part: Part): Promise<void> {
+    await this.#reconcile(part).catch(() => this.change(part))
+  }
 
   /** All that pods need is there. */
   started(): void {

@@ -13,6 +13,7 @@ import type {
 import { clusterPrefixes } from '../cluster-prefixes.ts'
 import type { RoutedConfig, RoutedSettings } from '../config.ts'
 import { noteLostHandles } from '../ipam/lost-handles.ts'
+import { podMtuBytes } from '../tunnels/encapsulation.ts'
 import { attach } from './attach.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { createContext, type NodeContext } from './context.ts'
@@ -26,6 +27,7 @@ import { OwnAddress } from './own-address.ts'
 import { type Part, Parts, type Upkeep } from './parts.ts'
 import { Reports } from './reports.ts'
 import { createSources, type NodeSources, startSources, subscribe } from './sources.ts'
+import { Tunnels } from './tunnels.ts'
 import { verify } from './verify.ts'
 
 /** The routed network on one node. */
@@ -41,6 +43,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #address: OwnAddress
   readonly #nft: NftTable
   readonly #bird: NodeBird
+  readonly #tunnels: Tunnels
   readonly #parts: Parts
   readonly #stopping = new AbortController()
   #unsubscribe: Unsubscribe = () => {}
@@ -50,10 +53,14 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     this.#deps = deps
     this.#sources = createSources(deps)
     this.#address = new OwnAddress(deps, settings)
-    this.#context = createContext(settings, this.#sources, () => this.#address.mtuBytes)
+    this.#context = createContext(settings, this.#sources, {
+      nodeMtuBytes: () => this.#podMtuBytes(),
+      requireReachable: (address) => this.#tunnels.requireReachable(address),
+    })
     const reports = new Reports(deps)
-    this.#nft = new NftTable({ kernel: deps.kernel, pools: this.#sources.pools, reports })
-    this.#bird = new NodeBird(this.#sources, reports)
+    this.#nft = new NftTable({ kernel: deps.kernel, pools: this.#sources.pools })
+    this.#bird = new NodeBird(this.#sources, { reports, carried: () => this.#tunnels.carried })
+    this.#tunnels = this.#createTunnels()
     this.#parts = new Parts(this.#upkeep(), deps.log)
   }
 
@@ -67,6 +74,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     await ensureDefaultPools({ kube, log, pools }, this.#settings)
     await this.#address.detect(signal)
     await this.#syncForwarding()
+    await this.#parts.sync('tunnels')
     await restoreHostInterfaces(kernel, log)
     await completeClaims(this.#context, affinities)
     this.#unsubscribe = subscribe(this.#sources, this.#parts.change)
@@ -78,7 +86,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#unsubscribe()
-    await Promise.all([this.#parts.stop(), this.#context.handles.stop()])
+    await Promise.all([this.#parts.stop(), this.#context.handles.stop(), this.#tunnels.stop()])
   }
 
   attach(request: AttachRequest<RoutedConfig>, signal: AbortSignal): Promise<CniResult> {
@@ -112,6 +120,22 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     await ensureForwarding(this.#deps.kernel, forwardedFamilies(this.#sources.pools.list()))
   }
 
+  #podMtuBytes(): number | undefined {
+    const { mtuBytes } = this.#address
+    return mtuBytes === undefined ? undefined : podMtuBytes(mtuBytes, this.#sources.pools.list())
+  }
+
+  #createTunnels(): Tunnels {
+    return new Tunnels({
+      context: this.#context,
+      sources: this.#sources,
+      address: this.#address,
+      onChange: () => this.#parts.change('tunnels'),
+      onCarried: () => this.#parts.change('bird'),
+      onRepair: (what) => this.#deps.log.warn({ what }, 'repaired what somebody else had changed'),
+    })
+  }
+
   /** An address that waits for the API server is no reason to refuse pods, nor is an index of them. */
   #upkeep(): Record<Part, Upkeep> {
     const needed = (sync: () => Promise<void>): Upkeep => ({ sync, isNeededByPods: true })
@@ -120,7 +144,8 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     return {
       nft: needed(() => this.#syncForwarding()),
       bird: needed(() => this.#bird.sync(this.#stopping.signal)),
-      address: needed(() => this.#address.syncMissing()),
+      address: needed(() => this.#address.sync()),
+      tunnels: needed(() => this.#tunnels.sync()),
       releases: useful(() => releasePending(this.#context)),
       handles: useful(() => noteLostHandles(lostHandles, this.#deps.nodeName)),
     }

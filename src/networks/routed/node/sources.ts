@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Unsubscribe } from '../../../base/observable.ts'
 import type { Informer } from '../../../kube/api.ts'
 import { createInformer } from '../../../kube/informer.ts'
@@ -10,11 +11,13 @@ import {
   bgpFilters,
   bgpPeers,
   blockAffinities,
+  type IPAMBlock,
   type IPReservation,
   ipamBlocks,
   ipPools,
   ipReservations,
 } from '../resources.ts'
+import { borrowedIn } from '../tunnels/placements.ts'
 import type { BirdSources } from './bird-sync.ts'
 import type { Part } from './parts.ts'
 
@@ -45,6 +48,11 @@ export async function startSources({ deps: _, ...own }: NodeSources, signal: Abo
   await Promise.all(Object.values(own).map((each) => each.start(signal)))
 }
 
+/** Every ADD writes a block; only its owner and what other nodes have borrowed matter to tunnels. */
+function isElsewhere(before: IPAMBlock, after: IPAMBlock): boolean {
+  return ownerOf(before) !== ownerOf(after) || !isDeepStrictEqual(borrowedIn(before), borrowedIn(after))
+}
+
 /** Says for each change which parts of the node it may change. */
 export function subscribe(sources: BirdSources, change: (part: Part) => void): Unsubscribe {
   const { deps, pools, blocks, affinities, configurations, peers, filters } = sources
@@ -58,6 +66,10 @@ export function subscribe(sources: BirdSources, change: (part: Part) => void): U
     ...[pools, affinities, configurations, peers, filters, deps.nodes].map((each) =>
       each.onChange(() => change('bird')),
     ),
+    ...[pools, affinities, deps.nodes].map((each) => each.onChange(() => change('tunnels'))),
+    blocks.on((event) => {
+      if (event.type !== 'updated' || isElsewhere(event.before, event.object)) change('tunnels')
+    }),
   ]
   return () => {
     for (const unsubscribe of subscriptions) unsubscribe()

@@ -46,12 +46,14 @@ export const ipPools = calicoResource<IPPool>({
         'Prefix length of the blocks that nodes claim: 20 to 32 for IPv4 (default 26), 116 to 128 for IPv6 (default 122). Cannot be changed.',
         { minimum: 20, maximum: 128 },
       ),
-      ipipMode: text('IP-in-IP encapsulation between nodes. Twinlane routes without encapsulation: Never.', {
-        enum: encapsulations,
-      }),
-      vxlanMode: text('VXLAN encapsulation between nodes. Twinlane routes without encapsulation: Never.', {
-        enum: encapsulations,
-      }),
+      ipipMode: text(
+        'IP-in-IP between nodes: Always, or for nodes of other subnets (CrossSubnet). Default Never. Needs the kernel module ipip.',
+        { enum: encapsulations },
+      ),
+      vxlanMode: text(
+        'VXLAN between nodes: Always, or for nodes of other subnets (CrossSubnet). Default Never. Needs no BGP.',
+        { enum: encapsulations },
+      ),
       natOutgoing: flag('Masquerade what pods of this pool send to addresses that are in no pool.'),
       disabled: flag('Give out no new addresses. Pods that have one keep it.'),
       disableBGPExport: flag('Announce nothing of this pool to any BGP peer.'),

@@ -1,0 +1,175 @@
+import { isDeepStrictEqual } from 'node:util'
+import { cidrContains, formatCidr, parseCidr } from '../../../base/ip.ts'
+import { buildTunnels, type TunnelPlan } from '../tunnels/build-tunnels.ts'
+import { type Encapsulation, encapsulatedPools } from '../tunnels/encapsulation.ts'
+import { placementsIn } from '../tunnels/placements.ts'
+import { type TunnelNode, tunnelNodeOf } from '../tunnels/tunnel-node.ts'
+import type { BirdSources } from './bird-sync.ts'
+import type { NodeContext } from './context.ts'
+import type { OwnAddress } from './own-address.ts'
+import { RouteHold } from './route-hold.ts'
+import { readTunnelState, tunnelDelta } from './tunnel-delta.ts'
+import { TunnelEnd } from './tunnel-end.ts'
+
+export interface TunnelsOptions {
+  readonly context: NodeContext
+  readonly sources: BirdSources
+  readonly address: OwnAddress
+  /** To be synchronised again. */
+  readonly onChange: () => void
+  /** What is carried has changed. */
+  readonly onCarried: () => void
+  /** Something was not as this process had left it, and is again. */
+  readonly onRepair: (what: string) => void
+}
+
+const kinds = ['vxlan', 'ipip'] as const satisfies Encapsulation[]
+
+/** How long an end outlives the last pool that needs it: other nodes may hear of the change later and send until then. */
+const lingerMs = 15_000
+
+/**
+ * Keeps this node's ends of tunnels and the routes through them at what the pools say. What others need comes before
+ * what uses it, and goes after it, so that a pool's mode changes on a running cluster without a lost packet.
+ */
+export class Tunnels {
+  readonly #options: TunnelsOptions
+  readonly #ends: Readonly<Record<Encapsulation, TunnelEnd>>
+  readonly #hold: RouteHold
+  readonly #neededAt: Record<Encapsulation, number>
+  #applied: TunnelPlan | undefined
+  readonly #failures = new Map<Encapsulation, unknown>()
+  readonly #working = new Set<Encapsulation>()
+  #isHolding = false
+  #isClean = false
+  #lingering: NodeJS.Timeout | undefined
+
+  constructor(options: TunnelsOptions) {
+    const { context, address, onChange } = options
+    this.#options = options
+    this.#ends = { vxlan: new TunnelEnd(context, 'vxlan'), ipip: new TunnelEnd(context, 'ipip') }
+    this.#hold = new RouteHold({ kernel: context.deps.kernel, device: () => address.interfaceName, onChange })
+    this.#neededAt = { vxlan: Date.now(), ipip: Date.now() }
+  }
+
+  /** Pools whose every prefix is reached without BGP. */
+  get carried(): readonly string[] {
+    return this.#applied?.carried ?? []
+  }
+
+  /** Throws IpamError, KernelError, UnsupportedEncapsulationError; what the other kind needs is done all the same. */
+  async sync(): Promise<void> {
+    const { deps } = this.#options.context
+    const self = deps.nodes.get(deps.nodeName)
+    const local = self === undefined ? undefined : tunnelNodeOf(self)
+    if (local === undefined) return
+    const pools = encapsulatedPools(this.#options.sources.pools.list())
+    if (pools.length === 0 && this.#isClean) return
+    const needed = kinds.filter((kind) => pools.some(({ encapsulation }) => encapsulation === kind))
+    await this.#ensureEnds(needed, local.address)
+    const usable = pools.filter(({ encapsulation }) => this.#working.has(encapsulation))
+    await this.#program(local, usable)
+    this.#isClean = await this.#removeUnneeded(needed)
+    for (const failure of this.#failures.values()) throw failure
+  }
+
+  /** Throws why pods of this address' pool could not reach those of other nodes. */
+  requireReachable(address: string): void {
+    const pools = encapsulatedPools(this.#options.sources.pools.list())
+    const kind = pools.find(({ cidr }) => cidrContains(cidr, address))?.encapsulation
+    if (kind === undefined || this.#working.has(kind)) return
+    const failure = this.#failures.get(kind)
+    if (failure !== undefined) throw failure
+  }
+
+  /** An end that has worked goes on working while, say, the API server is away. */
+  async #ensureEnds(needed: readonly Encapsulation[], address: string): Promise<void> {
+    for (const kind of kinds) {
+      this.#failures.delete(kind)
+      if (!needed.includes(kind)) {
+        this.#working.delete(kind)
+        continue
+      }
+      this.#neededAt[kind] = Date.now()
+      try {
+        await this.#ends[kind].ensure({ address, nicMtuBytes: this.#options.address.mtuBytes })
+        this.#working.add(kind)
+      } catch (error) {
+        this.#failures.set(kind, error)
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#lingering)
+    await this.#hold.stop()
+  }
+
+  async #program(local: TunnelNode, pools: ReturnType<typeof encapsulatedPools>): Promise<void> {
+    const { context, sources, address } = this.#options
+    const { kernel, nodes, nodeName } = context.deps
+    const others = nodes.list().filter(({ metadata }) => metadata.name !== nodeName)
+    const plan = buildTunnels({
+      local: { ...local, device: address.interfaceName },
+      nodes: others.flatMap((node) => tunnelNodeOf(node) ?? []),
+      pools,
+      placements: placementsIn(pools, sources.blocks.list(), sources.affinities.list()),
+    })
+    const delta = tunnelDelta(plan, await readTunnelState(kernel))
+    await kernel.apply(undefined, delta.additions)
+    const leaving = await this.#hold.release(delta.strayRoutes, this.#isElsewhere())
+    await kernel.apply(
+      undefined,
+      leaving.map((route) => ({ op: 'deleteRoute', route })),
+    )
+    // Routes that are held lead through entries of nodes that the plan no longer has.
+    this.#isHolding = leaving.length < delta.strayRoutes.length
+    if (!this.#isHolding && this.#working.has('vxlan')) await kernel.apply(undefined, delta.strayEntries)
+    this.#note(plan, delta.additions.length + leaving.length)
+  }
+
+  #note(plan: TunnelPlan, changes: number): void {
+    const before = this.#applied
+    this.#applied = plan
+    if (changes > 0 && isDeepStrictEqual(before, plan)) this.#options.onRepair(`${changes} entries of tunnels`)
+    if (!isDeepStrictEqual(before?.carried ?? [], plan.carried)) this.#options.onCarried()
+  }
+
+  /** Whether a prefix is on another node, so that BGP will bring a route to it. */
+  #isElsewhere(): (destination: string) => boolean {
+    const { sources, context } = this.#options
+    let found: Set<string> | undefined
+    return (destination) => {
+      const all = sources.pools.list().map(({ spec }) => ({ cidr: parseCidr(spec.cidr), ...asIfEncapsulated }))
+      found ??= new Set(
+        placementsIn(all, sources.blocks.list(), sources.affinities.list())
+          .filter(({ node }) => node !== context.deps.nodeName)
+          .map(({ prefix }) => formatCidr(parseCidr(prefix))),
+      )
+      return found.has(destination)
+    }
+  }
+
+  /** Tells whether nothing is left. */
+  async #removeUnneeded(needed: readonly Encapsulation[]): Promise<boolean> {
+    let isClean = needed.length === 0 && !this.#isHolding
+    for (const kind of kinds.filter((each) => !needed.includes(each))) {
+      if (!(await this.#ends[kind].exists())) continue
+      const waitMs = this.#neededAt[kind] + lingerMs - Date.now()
+      if (waitMs <= 0) await this.#ends[kind].remove()
+      else {
+        isClean = false
+        this.#wakeIn(waitMs)
+      }
+    }
+    return isClean
+  }
+
+  #wakeIn(ms: number): void {
+    clearTimeout(this.#lingering)
+    this.#lingering = setTimeout(this.#options.onChange, ms)
+    this.#lingering.unref()
+  }
+}
+
+const asIfEncapsulated = { encapsulation: 'vxlan', isCrossSubnet: false } as const

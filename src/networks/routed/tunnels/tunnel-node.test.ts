@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest'
+import { tunnelNodeOf, vxlanMac } from './tunnel-node.ts'
+
+function nodeWith(annotations: Record<string, string>) {
+  const named = Object.entries(annotations).map(([name, value]) => [`projectcalico.org/${name}`, value])
+  return tunnelNodeOf({ metadata: { name: 'work01', annotations: Object.fromEntries(named) } })
+}
+
+describe('tunnelNodeOf', () => {
+  it("reads the ends from Calico's annotations", () => {
+    expect(
+      nodeWith({
+        IPv4Address: '192.168.100.101/24',
+        IPv4VXLANTunnelAddr: '10.244.1.0',
+        VXLANTunnelMACAddr: '66:AA:00:00:00:01',
+        IPv4IPIPTunnelAddr: '10.244.1.1',
+      }),
+    ).toEqual({
+      name: 'work01',
+      address: '192.168.100.101',
+      prefixLength: 24,
+      vxlan: { address: '10.244.1.0', mac: '66:aa:00:00:00:01' },
+      ipip: '10.244.1.1',
+    })
+  })
+
+  it.each([
+    ['no address', {}],
+    ['an address that cannot be read', { IPv4Address: 'ens2' }],
+    ['an IPv6 address', { IPv4Address: 'fd00::1/64' }],
+  ])('knows no node with %s', (_, annotations) => {
+    expect(nodeWith(annotations)).toBeUndefined()
+  })
+
+  it('takes a node whose end cannot be read for one that is not ready', () => {
+    const own = { IPv4Address: '192.168.100.101' }
+    expect(nodeWith({ ...own, IPv4VXLANTunnelAddr: 'fd00::1' })).toEqual({
+      name: 'work01',
+      address: '192.168.100.101',
+      prefixLength: 32,
+    })
+    expect(nodeWith({ ...own, IPv4VXLANTunnelAddr: '10.244.1.0', VXLANTunnelMACAddr: 'mac' })?.vxlan).toBeUndefined()
+  })
+
+  it('knows the MAC address that a node has without being told', () => {
+    const found = nodeWith({ IPv4Address: '192.168.100.101', IPv4VXLANTunnelAddr: '10.244.1.0' })
+    expect(found?.vxlan?.mac).toBe(vxlanMac('work01'))
+    expect(vxlanMac('work01')).toBe('66:65:96:08:cc:c8')
+  })
+})
