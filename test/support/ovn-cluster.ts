@@ -8,6 +8,7 @@ import { Calm } from '../../src/base/calm.ts'
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
 import { createLog, silentLog } from '../../src/base/log.ts'
 import { waitFor } from '../../src/base/observable.ts'
+import { parseConfigList } from '../../src/cni/config.ts'
 import type { CniResult } from '../../src/cni/result.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import type { Informer } from '../../src/kube/api.ts'
@@ -75,7 +76,6 @@ export class OvnCluster {
   readonly #stop = new AbortController()
   readonly #netns: string[] = []
   #controller: Lifecycle | undefined
-  #containers = 0
 
   readonly #changes: SettingsChanges
 
@@ -185,24 +185,51 @@ export class OvnCluster {
     return this.pods.get(name, 'default')?.metadata.annotations?.['k8s.ovn.org/pod-networks']
   }
 
+  /** Seeds a definition in `default` whose configuration has these keys beside the usual ones. */
+  addNetwork(name: string, keys: object, networkName = name): void {
+    const config = { cniVersion: '0.4.0', name: networkName, type: 'ovn-k8s-cni-overlay', ...keys }
+    const netAttachDefName = `default/${name}`
+    this.kube.seed(networkAttachmentDefinitions, {
+      metadata: { name, namespace: 'default' },
+      spec: { config: JSON.stringify({ ...config, netAttachDefName }) },
+    })
+  }
+
   /** A network namespace and the ADD request for a pod that is there. */
   async prepare(pod: PodResource): Promise<AttachRequest<OvnConfig>> {
     const netns = await makeNetns()
     this.#netns.push(netns)
     await ip(netns, 'link', 'set', 'lo', 'up')
+    return this.request(pod, { netns, nad: 'yusur-ovn', ifName: 'eth1' })
+  }
+
+  /** The ADD request for one more network of a pod. */
+  async request(
+    pod: PodResource,
+    at: { netns: string; nad: string; ifName: string },
+  ): Promise<AttachRequest<OvnConfig>> {
     const { name, uid = '' } = pod.metadata
+    const definition = await this.kube.get(networkAttachmentDefinitions, at.nad, 'default')
+    const list = at.nad === 'yusur-ovn' ? configList : parseConfigList(definition?.spec?.config ?? '')
     return {
-      containerId: (0xabc000 + ++this.#containers).toString(16).padEnd(64, '0'),
-      ifName: 'eth1',
+      containerId: this.#containerOf(at.netns),
+      ifName: at.ifName,
       pod: { namespace: 'default', name, uid },
-      netns,
-      config: parseOvnConfig(configList),
-      configList,
-      networkName: 'default/yusur-ovn',
+      netns: at.netns,
+      config: parseOvnConfig(list),
+      configList: list,
+      networkName: `default/${at.nad}`,
+      nad: { namespace: 'default', name: at.nad },
       args: {},
       isDefault: false,
       requested: {},
     }
+  }
+
+  /** One container a namespace. */
+  #containerOf(netns: string): string {
+    const index = this.#netns.indexOf(netns) + 1
+    return (0xabc000 + index).toString(16).padEnd(64, '0')
   }
 
   attach(node: string, request: AttachRequest<OvnConfig>): Promise<CniResult> {

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../base/errors.ts'
-import { parseInterfaceAddress } from '../../base/ip.ts'
+import { familyOf, isAddress, parseAddress, parseInterfaceAddress } from '../../base/ip.ts'
 import type { KubeObject } from '../../kube/resources/meta.ts'
 import type { GatewayFacts } from './topology/node.ts'
 
@@ -35,6 +35,18 @@ export function findNodeSubnet(node: KubeObject): string | undefined {
   const value = findJson(node, nodeAnnotation.subnets) as { default?: string | string[] } | undefined
   const subnets = value?.default
   return Array.isArray(subnets) ? subnets[0] : subnets
+}
+
+/** What the annotation says of every network. */
+export function parseNodeSubnets(node: KubeObject): Readonly<Record<string, unknown>> {
+  const value = findJson(node, nodeAnnotation.subnets)
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+}
+
+/** The node's parts of a secondary network; empty when there are none. */
+export function findNodeSubnets(node: KubeObject, network: string): readonly string[] {
+  const subnets = parseNodeSubnets(node)[network]
+  return Array.isArray(subnets) ? (subnets as string[]) : typeof subnets === 'string' ? [subnets] : []
 }
 
 export function findNodeNumber(node: KubeObject): number | undefined {
@@ -93,31 +105,40 @@ export function parsePodNetworks(pod: KubeObject): Readonly<Record<string, PodNe
   }
 }
 
-/** One network of the pod's annotation, checked; undefined when it is not there. Throws ConfigError. */
+/**
+ * One network of the pod's annotation, checked; undefined when it is not there. Only a secondary network may give out
+ * no addresses. Throws ConfigError.
+ */
 export function findPodNetwork(pod: KubeObject, key: string): PodNetwork | undefined {
   const network = parsePodNetworks(pod)[key]
   if (network === undefined) return undefined
-  const [first] = network.ip_addresses ?? []
-  if (first === undefined || network.mac_address === undefined) {
+  const addresses = network.ip_addresses ?? []
+  if ((addresses.length === 0 && key === 'default') || network.mac_address === undefined) {
     throw new ConfigError(`${podNetworksAnnotation} ["${key}"]`, 'has no address or no MAC')
   }
-  parseInterfaceAddress(first)
-  return network
+  for (const address of addresses) parseInterfaceAddress(address)
+  return { ...network, ip_addresses: addresses }
 }
 
-/** Whether a pod has the address and the MAC that it asks for; what it does not ask for may be any. */
+/** Whether a pod has the addresses and the MAC that it asks for; a family that the network does not have is no wish. */
 export function isAsAsked(
-  has: { readonly address: string; readonly mac: string },
+  has: { readonly addresses: readonly string[]; readonly mac: string },
   asked: { readonly ips?: readonly string[] | undefined; readonly mac?: string | undefined },
 ): boolean {
-  const [wanted] = asked.ips ?? []
-  const isAddress = wanted === undefined || bareAddress(wanted) === bareAddress(has.address)
-  return isAddress && (asked.mac === undefined || asked.mac.toLowerCase() === has.mac.toLowerCase())
+  if (asked.mac !== undefined && asked.mac.toLowerCase() !== has.mac.toLowerCase()) return false
+  const own = has.addresses.map(bareAddress)
+  const wanted = (asked.ips ?? []).map(bareAddress)
+  if (own.length === 0) return wanted.length === 0
+  return wanted.every((address) => {
+    const ofFamily = own.filter((each) => familyOf(each) === familyOf(address))
+    return ofFamily.length === 0 || ofFamily.includes(address)
+  })
 }
 
-/** `10.144.0.5` of `10.144.0.5/24`. */
+/** `10.144.0.5` of `10.144.0.5/24`, canonical. */
 export function bareAddress(address: string): string {
-  return address.split('/')[0] ?? address
+  const text = address.split('/')[0] ?? address
+  return isAddress(text) ? parseAddress(text).address : text
 }
 
 function findJson(object: KubeObject, key: string): unknown {

@@ -80,12 +80,6 @@ test("the article's NetworkAttachmentDefinition is the cluster network", () => {
   expect(config.networkKey).toBe('default')
 })
 
-test('a secondary topology is refused clearly', () => {
-  expect(() => parseOvnConfig(listOf({ topology: 'layer2' }))).toThrow(
-    'plugins[0].topology: "layer2" is not supported yet',
-  )
-})
-
 test('another IPAM and chained plugins are refused', () => {
   expect(() => parseOvnConfig(listOf({ ipam: { type: 'host-local' } }))).toThrow('plugins[0].ipam.type')
   const { plugins, ...rest } = listOf({})

@@ -4,6 +4,7 @@ import { AddressError, cidrsOverlap, isAddress, parseCidr } from '../../base/ip.
 import { parseSchema } from '../../base/parse-schema.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 import type { NodePool } from './ipam/node-subnets.ts'
+import { parseSecondaryNetwork, type SecondaryNetwork, secondaryShape } from './secondary/net-conf.ts'
 import { joinCidr, masqueradeCidr } from './topology/names.ts'
 
 /** Values of `type` in a CNI configuration that the OVN network serves; the first is its own. */
@@ -60,8 +61,7 @@ export function parseOvnSettings(raw: unknown): OvnSettings {
 // The keys of ovn-k8s-cni-overlay that this version understands; the log keys are the shim's of upstream.
 const configSchema = z.looseObject({
   mtu: z.int().min(576).max(65_535).optional(),
-  topology: z.string().optional(),
-  netAttachDefName: z.string().optional(),
+  ...secondaryShape,
   ipam: z.looseObject({ type: z.string().optional() }).optional(),
   dns: z.looseObject({}).optional(),
   logFile: z.string().optional(),
@@ -76,8 +76,10 @@ export const ovnConfigKeys: readonly string[] = Object.keys(configSchema.shape)
 
 /** One CNI configuration of type `ovn-k8s-cni-overlay` or `twinlane-ovn`. */
 export type OvnConfig = z.infer<typeof configSchema> & {
-  /** Key in the annotation k8s.ovn.org/pod-networks. A configuration without `topology` is the cluster's own network. */
-  readonly networkKey: 'default'
+  /** Key in the annotation k8s.ovn.org/pod-networks: `default`, or `<namespace>/<name>` of the NAD of a secondary network. */
+  readonly networkKey: string
+  /** Absent: a configuration without `topology` is the cluster's own network. */
+  readonly secondary?: SecondaryNetwork | undefined
 }
 
 /** Throws ConfigError naming the field. */
@@ -85,15 +87,24 @@ export function parseOvnConfig(list: NetworkConfigList): OvnConfig {
   const [plugin, ...chained] = list.plugins
   if (chained.length > 0) throw new ConfigError('plugins', 'the OVN network cannot be chained with other plugins')
   const config = parseSchema(configSchema, plugin ?? {}, { where: 'plugins[0]' })
-  if (config.topology !== undefined) {
-    throw new ConfigError('plugins[0].topology', `"${config.topology}" is not supported yet`, {
-      fix: 'leave topology out to attach the cluster network of OVN',
-    })
-  }
   if (config.ipam?.type !== undefined) {
     throw new ConfigError('plugins[0].ipam.type', 'addresses come from OVN, not from a plugin', { fix: 'remove it' })
   }
-  return { ...config, networkKey: 'default' }
+  if (config.topology === undefined) return { ...config, networkKey: 'default' }
+  const secondary = parseSecondaryNetwork(list.name, config, 'plugins[0]')
+  return { ...config, networkKey: nadOf(config.netAttachDefName), secondary }
+}
+
+/** A secondary network is known to pods by its definition, and a configuration does not know where it was read. */
+function nadOf(text: string | undefined): string {
+  if (text !== undefined && /^[^/]+\/[^/]+$/.test(text)) return text
+  throw new ConfigError(
+    'plugins[0].netAttachDefName',
+    text === undefined ? 'is missing' : `"${text}" is no such name`,
+    {
+      fix: 'Write <namespace>/<name> of the NetworkAttachmentDefinition that holds this configuration.',
+    },
+  )
 }
 
 function parseNetCidr(text: string): NodePool {

@@ -5,6 +5,7 @@ import { findNodeSubnet, findPodNetwork } from './annotations.ts'
 import { buildPodNetwork, macFor } from './cluster/pod-rows.ts'
 import type { OvnConfig, OvnSettings } from './config.ts'
 import { describeInterface, resultOf } from './node/pod-interface.ts'
+import { previewSecondary } from './preview-secondary.ts'
 
 /** First address of a node's subnet that a pod may get: before it come the network, the router and the node. */
 const firstPodOffset = 3n
@@ -13,8 +14,11 @@ const firstPodOffset = 3n
 export async function previewOvn(
   config: OvnConfig,
   settings: OvnSettings,
-  { ifName, isDefault, requested, pod, node }: PreviewFacts,
+  facts: PreviewFacts,
 ): Promise<AttachmentPreview> {
+  if (config.secondary !== undefined)
+    return previewSecondary({ ...config, secondary: config.secondary }, settings, facts)
+  const { ifName, isDefault, requested, pod, node } = facts
   const subnet = findNodeSubnet(node)
   if (subnet === undefined) {
     throw new ConfigError(`node ${node.metadata.name}`, 'has no subnet of the OVN network yet', {
@@ -28,7 +32,8 @@ export async function previewOvn(
   const given = findPodNetwork(pod, config.networkKey)
   const network = given ?? buildPodNetwork(place, { ...settings, ownsDefaultRoute: isDefault })
   const mtuBytes = config.mtu ?? settings.mtuBytes
-  const pair = describeInterface({ containerId: '', ifName, netns: '', isDefault }, network, mtuBytes)
+  const attachment = { containerId: '', ifName, netns: '', isDefault, pod: { namespace: '', name: '' }, config }
+  const pair = describeInterface(attachment, network, mtuBytes)
   const isCertain = given !== undefined || wanted !== undefined
   return {
     result: resultOf(pair),

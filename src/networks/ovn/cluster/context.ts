@@ -1,7 +1,7 @@
 import type { Log } from '../../../base/log.ts'
 import type { Informer, KubeClient } from '../../../kube/api.ts'
 import type { EventRecorder } from '../../../kube/events.ts'
-import type { PodResource } from '../../../kube/resources/core.ts'
+import type { NodeResource, PodResource } from '../../../kube/resources/core.ts'
 import type { NetworkAttachmentDefinition } from '../../../kube/resources/net-attach-def.ts'
 import type { OvnSettings } from '../config.ts'
 import type { NodeFacts } from '../topology/node.ts'
@@ -15,6 +15,7 @@ export interface ClusterContext {
   readonly log: Log
   readonly events: EventRecorder
   readonly pods: Informer<PodResource>
+  readonly nodes: Informer<NodeResource>
   readonly nads: Informer<NetworkAttachmentDefinition>
   /** Nodes that have a subnet and a number. */
   nodeFacts(): readonly NodeFacts[]

@@ -17,7 +17,7 @@ export function allocateNodes(
   nodes: readonly NodeResource[],
   { nodePools }: { readonly nodePools: readonly NodePool[] },
 ): NodeAllocation[] {
-  const ordered = [...nodes].sort(byAllocationOrder)
+  const ordered = inAllocationOrder(nodes)
   const claims = ordered.map((node) => ({
     node: node.metadata.name,
     subnet: findNodeSubnet(node),
@@ -70,6 +70,11 @@ function withDefault(node: NodeResource, key: string, value: unknown): string {
     if (typeof others === 'object' && others !== null) return JSON.stringify({ ...others, default: value })
   } catch {}
   return JSON.stringify({ default: value })
+}
+
+/** The order in which nodes get what all of them need. */
+export function inAllocationOrder(nodes: readonly NodeResource[]): NodeResource[] {
+  return [...nodes].sort(byAllocationOrder)
 }
 
 /** Control plane nodes come last: they run the fewest pods. */

@@ -1,5 +1,6 @@
 import type { PodResource } from '../../../kube/resources/core.ts'
 import { networkStatusAnnotation } from '../../../kube/resources/net-attach-def.ts'
+import type { SecondaryPlace } from '../secondary/pod-rows.ts'
 import type { LogicalSwitchPort } from '../tables/northbound.ts'
 import { portAddress } from './pod-port-plan.ts'
 import type { PodPlace } from './pod-rows.ts'
@@ -21,13 +22,29 @@ function isBound(place: PodPlace, port: Parameters<typeof isInUse>[2]): boolean 
   return port?.up === true && port.options['iface-id-ver'] === place.uid && portAddress(port) === place.address
 }
 
-function isTold({ metadata }: Pick<PodResource, 'metadata'>, address: string): boolean {
+/** The same for a secondary network, which network-status tells of by the name of the definition. */
+export function isSecondaryInUse(
+  pod: Pick<PodResource, 'metadata'>,
+  place: Pick<SecondaryPlace, 'uid' | 'nad'>,
+  port: Pick<LogicalSwitchPort, 'options' | 'up'> | undefined,
+): boolean {
+  const isBound = port?.up === true && port.options['iface-id-ver'] === place.uid
+  return isBound || statusOf(pod).some((item) => item?.name === place.nad)
+}
+
+function isTold(pod: Pick<PodResource, 'metadata'>, address: string): boolean {
+  return statusOf(pod).some((item) => hasAddress(item?.ips, address))
+}
+
+type StatusItem = { readonly ips?: unknown; readonly name?: unknown } | null
+
+function statusOf({ metadata }: Pick<PodResource, 'metadata'>): readonly StatusItem[] {
   try {
     const status: unknown = JSON.parse(metadata.annotations?.[networkStatusAnnotation] ?? '[]')
-    return Array.isArray(status) && status.some((item: { ips?: unknown } | null) => hasAddress(item?.ips, address))
+    return Array.isArray(status) ? (status as StatusItem[]) : []
   } catch {
     // Anybody may write it; a text that is no JSON tells of nothing.
-    return false
+    return []
   }
 }
 

@@ -10,17 +10,18 @@ import { type PodNetwork, parsePodNetworks, podNetworksAnnotation } from '../ann
 import type { ClusterContext } from './context.ts'
 import { podKey } from './pod-places.ts'
 
-/** One network's part of the annotation k8s.ovn.org/pod-networks, on all pods. */
+/** What the annotation shall say of networks, by key; `none`: nothing. */
+export type NetworkChanges = Readonly<Record<string, PodNetwork | 'none'>>
+
+/** The annotation k8s.ovn.org/pod-networks on all pods. */
 export class PodAnnotations {
   readonly #context: ClusterContext
-  readonly #networkKey: string
   readonly #underWay = new Set<string>()
   readonly #turns = new Semaphore(32)
   readonly #stop = new AbortController()
 
-  constructor(context: ClusterContext, networkKey: string) {
+  constructor(context: ClusterContext) {
     this.#context = context
-    this.#networkKey = networkKey
     // One a pod.
     setMaxListeners(0, this.#stop.signal)
   }
@@ -30,14 +31,14 @@ export class PodAnnotations {
     return this.#underWay.has(key)
   }
 
-  /** Resolves when the watch has told of it; `none` takes the network out. Throws KubeError. */
-  async write(pod: PodResource, network: PodNetwork | 'none'): Promise<void> {
-    if (isWritten(pod, this.#networkKey, network)) return
+  /** Resolves when the watch has told of it. Throws KubeError. */
+  async write(pod: PodResource, changes: NetworkChanges): Promise<void> {
+    if (isWritten(pod, changes)) return
     const key = podKey(pod)
     this.#underWay.add(key)
     try {
-      await this.#turns.run(() => this.#write(pod, network))
-      await this.#seen(pod, network)
+      await this.#turns.run(() => writeNetworks(this.#context.kube, pod, changes))
+      await this.#seen(pod, changes)
     } finally {
       this.#underWay.delete(key)
     }
@@ -47,22 +48,15 @@ export class PodAnnotations {
     this.#stop.abort()
   }
 
-  #write(pod: PodResource, network: PodNetwork | 'none'): Promise<void> {
-    const { kube } = this.#context
-    return network === 'none'
-      ? clearNetwork(kube, pod, this.#networkKey)
-      : writeNetwork(kube, pod, { key: this.#networkKey, network })
-  }
-
   /** A late watch holds up this pod alone, and not for ever. */
-  async #seen(pod: PodResource, network: PodNetwork | 'none'): Promise<void> {
+  async #seen(pod: PodResource, changes: NetworkChanges): Promise<void> {
     const { pods, log } = this.#context
     const { name, namespace, uid } = pod.metadata
     const look = (): true | undefined => {
       const latest = pods.get(name, namespace)
       if (latest === undefined || latest.metadata.uid !== uid) return true
       // Taking out concerns one version of the pod: whatever comes after it shows how it went.
-      const isSeen = latest !== pod && (network === 'none' || isWritten(latest, this.#networkKey, network))
+      const isSeen = latest !== pod && isWritten(latest, withoutRemovals(changes))
       return isSeen ? true : undefined
     }
     const what = `the watch to tell of the annotation of pod ${podKey(pod)}`
@@ -73,21 +67,20 @@ export class PodAnnotations {
 }
 
 /**
- * Writes one network into the pod's annotation, by compare-and-swap, because networks share it. A pod that is gone or
- * was replaced by another of its name is left alone.
+ * Writes networks into the pod's annotation, by compare-and-swap, because others may share it. A pod that is gone or
+ * was replaced by another of its name is left alone. What is taken out is taken out of this very version of the pod: a
+ * newer one may ask for the network again, and whoever watches pods hears of that version.
  */
-async function writeNetwork(
-  kube: KubeClient,
-  pod: PodResource,
-  { key, network }: { key: string; network: PodNetwork },
-): Promise<void> {
+async function writeNetworks(kube: KubeClient, pod: PodResource, changes: NetworkChanges): Promise<void> {
   const { name, namespace, uid } = pod.metadata
+  const additions = withoutRemovals(changes)
   let latest: PodResource | undefined = pod
   await retry(
     async (attempt) => {
       if (attempt > 0) latest = await kube.find(podType, name, namespace)
-      if (latest === undefined || latest.metadata.uid !== uid || isWritten(latest, key, network)) return
-      await patch(kube, latest, { ...parsePodNetworks(latest), [key]: network })
+      const wanted = attempt > 0 ? additions : changes
+      if (latest === undefined || latest.metadata.uid !== uid || isWritten(latest, wanted)) return
+      await patch(kube, latest, wanted)
     },
     { attempts: 8, minDelayMs: 5, maxDelayMs: 200, retryable: isConflict },
   ).catch((error: unknown) => {
@@ -95,25 +88,21 @@ async function writeNetwork(
   })
 }
 
-/**
- * Takes one network out of the annotation of this very version of the pod. A newer one may ask for the network again:
- * then nothing is written, and whoever watches pods hears of that version.
- */
-async function clearNetwork(kube: KubeClient, pod: PodResource, key: string): Promise<void> {
-  const { [key]: _, ...others } = parsePodNetworks(pod)
-  await patch(kube, pod, others).catch((error: unknown) => {
-    if (!isConflict(error) && !isNotFound(error)) throw error
-  })
+function withoutRemovals(changes: NetworkChanges): NetworkChanges {
+  return Object.fromEntries(Object.entries(changes).filter(([, network]) => network !== 'none'))
 }
 
-/** Whether the annotation says this of a network; `none`: says nothing. */
-function isWritten(pod: PodResource, key: string, network: PodNetwork | 'none'): boolean {
-  const written = parsePodNetworks(pod)[key]
-  return network === 'none' ? written === undefined : JSON.stringify(written) === JSON.stringify(network)
+/** Whether the annotation says this already. */
+function isWritten(pod: PodResource, changes: NetworkChanges): boolean {
+  const written = parsePodNetworks(pod)
+  return Object.entries(changes).every(([key, network]) =>
+    network === 'none' ? written[key] === undefined : JSON.stringify(written[key]) === JSON.stringify(network),
+  )
 }
 
-async function patch(kube: KubeClient, pod: PodResource, networks: Record<string, PodNetwork>): Promise<void> {
+async function patch(kube: KubeClient, pod: PodResource, changes: NetworkChanges): Promise<void> {
   const { name, namespace, resourceVersion } = pod.metadata
+  const networks = withoutRemovals({ ...parsePodNetworks(pod), ...changes })
   const value = Object.keys(networks).length === 0 ? null : JSON.stringify(networks)
   const body = { metadata: { resourceVersion, annotations: { [podNetworksAnnotation]: value } } }
   await kube.patch(podType, name, { type: 'merge', body }, { namespace })

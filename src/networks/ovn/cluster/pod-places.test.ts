@@ -6,7 +6,7 @@ import { PodPlaces } from './pod-places.ts'
 
 const key = 'default/p'
 const ours = JSON.stringify({ cniVersion: '0.4.0', name: 'ovn-kubernetes', type: 'ovn-k8s-cni-overlay' })
-const layer2 = JSON.stringify({ cniVersion: '0.4.0', name: 'l', type: 'ovn-k8s-cni-overlay', topology: 'layer2' })
+const refused = JSON.stringify({ cniVersion: '0.4.0', name: 'r', type: 'ovn-k8s-cni-overlay', ipam: { type: 'x' } })
 const bridge = JSON.stringify({ cniVersion: '1.0.0', name: 'b', type: 'bridge' })
 const portOfFirst = { addresses: ['0a:58:0a:90:00:07 10.144.0.7'], options: { 'iface-id-ver': 'first' } }
 
@@ -59,7 +59,7 @@ test('a running pod keeps its place while its annotation cannot be read', () => 
 test.each([
   ['is deleted', {}],
   ['cannot be read', { net: '{' }],
-  ['is refused', { net: layer2 }],
+  ['is refused', { net: refused }],
 ])('a running pod keeps its place while its network %s', (_, nads) => {
   const { fixture, place } = running()
   fixture.nads = nads
@@ -72,12 +72,12 @@ test('a running pod keeps its place while it names our network twice', () => {
   expect(fixture.places.want(key, pod('net, bridge'))?.place).toEqual(place)
 })
 
-test.each(['[{"name": 5}]', 'missing', 'layer2'])('a pod that never had a place gets none for %j', (networks) => {
+test.each(['[{"name": 5}]', 'missing', 'refused'])('a pod that never had a place gets none for %j', (networks) => {
   const fixture = new Fixture()
-  fixture.nads = { layer2 }
+  fixture.nads = { refused }
   fixture.places.adoptAll()
   expect(fixture.places.want(key, pod(networks))).toBeUndefined()
-  expect(fixture.events).toEqual(networks === 'layer2' ? [expect.stringMatching(/"layer2" is not supported/)] : [])
+  expect(fixture.events).toEqual(networks === 'refused' ? [expect.stringMatching(/addresses come from OVN/)] : [])
 })
 
 test('a pod of the same name does not inherit the place', () => {

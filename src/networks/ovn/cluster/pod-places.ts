@@ -97,7 +97,7 @@ export class PodPlaces {
     const place = this.#placeBefore(pod, node)
     if (place === undefined) return answer.wants === 'nothing' ? this.#forget(pod, place) : undefined
     if (answer.wants === 'unknown') return { pod, place, network: undefined }
-    if (answer.wants === 'port' && isAsAsked(place, answer.selection)) return undefined
+    if (answer.wants === 'port' && isAsAsked(shown(place), answer.selection)) return undefined
     if (!isInUse(pod, place, this.#portOf(place))) return this.#forget(pod, place)
     this.#held.add(podKey(pod))
     return { pod, place, network: undefined }
@@ -123,7 +123,7 @@ export class PodPlaces {
   /** The address that the pod has, else the one it asks for, else the next. Throws AddressUnavailableError. */
   #placeOf(pod: PodResource, node: string, asked: Asked): PodPlace {
     const own = this.#placeBefore(pod, node)
-    if (own !== undefined && isAsAsked(own, asked)) return own
+    if (own !== undefined && isAsAsked(shown(own), asked)) return own
     const before = this.#book.find(podKey(pod))
     const place = this.#newPlace(pod, node, asked)
     // What the pod, or one of its name that is gone, had before is free only now, so that this one does not get it at once.
@@ -205,6 +205,10 @@ export class PodPlaces {
 /** `namespace/name` */
 export function podKey(pod: PodResource): string {
   return keyOfPod(identityOf(pod))
+}
+
+function shown({ address, mac }: PodPlace): { addresses: string[]; mac: string } {
+  return { addresses: [address], mac }
 }
 
 function identityOf(pod: PodResource): PodIdentity {

@@ -10,7 +10,8 @@ type Nb = Transaction<NorthboundTables>
 /** Adds to the transaction what the pod's port lacks: the port itself, its groups, its source NAT. */
 export function planPort(view: NorthboundView, place: PodPlace, natAddress: string | undefined, transaction: Nb): void {
   const group = view.find({ table: 'Port_Group', id: namespacePortGroupId(place.namespace) })
-  leaveOtherSwitches(view, place, transaction)
+  const portId = podPortId(place.namespace, place.name)
+  leaveOtherSwitches(view, { portId, switchId: nodeSwitchId(place.node) }, transaction)
   planRows(view, buildPodRows(place, { natAddress, hasNamespaceGroup: group !== undefined }), { transaction })
   const set = view.find({ table: 'Address_Set', id: namespaceAddressSetId(place.namespace) })
   if (set === undefined || (set.addresses as readonly string[]).includes(place.address)) return
@@ -40,9 +41,13 @@ export function portAddress(port: object | undefined): string | undefined {
 }
 
 /** A pod of the same name may have been on another node. */
-function leaveOtherSwitches(view: NorthboundView, place: PodPlace, transaction: Nb): void {
-  const port = view.find({ table: 'Logical_Switch_Port', id: podPortId(place.namespace, place.name) })
-  const own = view.find({ table: 'Logical_Switch', id: nodeSwitchId(place.node) })
+export function leaveOtherSwitches(
+  view: NorthboundView,
+  { portId, switchId }: { portId: string; switchId: string },
+  transaction: Nb,
+): void {
+  const port = view.find({ table: 'Logical_Switch_Port', id: portId })
+  const own = view.find({ table: 'Logical_Switch', id: switchId })
   if (port === undefined || (own?.ports as readonly string[] | undefined)?.includes(port._uuid) === true) return
   transaction.mutate('Logical_Switch', {}, { ports: { delete: [port._uuid] } })
 }

@@ -4,19 +4,19 @@ import type { PodResource } from '../../../kube/resources/core.ts'
 import type { Transaction } from '../../../ovsdb/transaction.ts'
 import type { NorthboundTables } from '../tables/northbound.ts'
 import type { ClusterContext } from './context.ts'
-import { PodAnnotations } from './pod-annotation.ts'
-import { networkKey, PodPlaces, podKey, type Wanted } from './pod-places.ts'
-import { planPort, planRemoval } from './pod-port-plan.ts'
-import type { PodPlace } from './pod-rows.ts'
+import { type NetworkChanges, PodAnnotations } from './pod-annotation.ts'
+import { podKey } from './pod-places.ts'
+import type { PodPlan, PodPlanner } from './pod-planner.ts'
 import { isLive } from './select-pods.ts'
 
 /**
- * Logical ports, addresses and annotations of the pods that ask for the cluster network. Pods that come while a
- * transaction is under way go together into the next one, because northd computes once a transaction.
+ * Logical ports, addresses and annotations of pods, as the networks' planners want them. Pods that come while a
+ * transaction is under way go together into the next one, because northd computes once a transaction; so do all
+ * networks of a pod, and its annotation is written once.
  */
 export class PodPorts {
   readonly #context: ClusterContext
-  readonly #places: PodPlaces
+  readonly #planners: readonly PodPlanner[]
   readonly #dirty = new Set<string>()
   readonly #failures = new Map<string, number>()
   readonly #timers = new Set<NodeJS.Timeout>()
@@ -24,32 +24,29 @@ export class PodPorts {
   #round: Promise<void> | undefined
   #isReady = false
 
-  constructor(context: ClusterContext) {
+  constructor(context: ClusterContext, planners: readonly PodPlanner[]) {
     this.#context = context
-    this.#places = new PodPlaces(context)
-    this.#annotations = new PodAnnotations(context, networkKey)
+    this.#planners = planners
+    this.#annotations = new PodAnnotations(context)
   }
 
   /** Takes in what pods and database say already, before anything new is given out, and then works on every pod. */
   start(): void {
-    this.#places.adoptAll()
+    for (const planner of this.#planners) planner.adoptAll()
     this.#isReady = true
     this.resync()
   }
 
   /** Looks at all pods again, and at ports whose pod is gone. */
   resync(): void {
-    this.#places.takeSubnets()
+    for (const planner of this.#planners) planner.refresh()
     for (const pod of this.#context.pods.list()) this.add(podKey(pod))
-    for (const key of this.#places.keys()) this.add(key)
-    for (const port of this.#context.northbound.view.ofScope('Logical_Switch_Port', 'pod')) {
-      this.add(String(port.name).replace('_', '/'))
-    }
+    for (const planner of this.#planners) for (const key of planner.keys()) this.add(key)
   }
 
   /** Looks again at pods that are to lose their port once OVN has it no longer bound. */
   recheck(): void {
-    for (const key of [...this.#places.held()]) this.add(key)
+    for (const planner of this.#planners) for (const key of [...planner.held()]) this.add(key)
   }
 
   /** `namespace/name` of a pod that may have changed. */
@@ -94,39 +91,27 @@ export class PodPorts {
   }
 
   async #write(keys: readonly string[]): Promise<void> {
-    const gone: PodPlace[] = []
-    const wanted: Wanted[] = []
+    let planned: { pod: PodResource | undefined; plans: PodPlan[] }[] = []
     await this.#context.northbound.write((transaction) => {
-      for (const key of keys) {
-        const found = this.#plan(key, transaction, gone)
-        if (found !== undefined) wanted.push(found)
-      }
+      planned = keys.map((key) => this.#plan(key, transaction))
     })
-    for (const place of gone) this.#places.release(place)
-    if (gone.length > 0) for (const key of this.#places.refused()) this.add(key)
-    for (const item of wanted) void this.#annotate(item)
-  }
-
-  #plan(key: string, transaction: Transaction<NorthboundTables>, gone: PodPlace[]): Wanted | undefined {
-    const { northbound, natAddressOf } = this.#context
-    const pod = this.#findPod(key)
-    const wanted = this.#places.want(key, pod)
-    if (wanted?.place !== undefined) {
-      planPort(northbound.view, wanted.place, natAddressOf(wanted.place.node), transaction)
-      return wanted
+    const again = planned.flatMap(({ plans }) => plans.flatMap((plan) => [...plan.settle()]))
+    for (const key of again) this.add(key)
+    for (const { pod, plans } of planned) {
+      const networks = Object.assign({}, ...plans.map((plan) => plan.networks)) as NetworkChanges
+      if (pod !== undefined && Object.keys(networks).length > 0) void this.#annotate(pod, networks)
     }
-    const place = this.#places.find(key)
-    if (place !== undefined) gone.push(place)
-    const [namespace = '', name = ''] = key.split('/')
-    planRemoval(northbound.view, { namespace, name, address: place?.address }, transaction)
-    return wanted
   }
 
-  async #annotate({ pod, network }: Wanted): Promise<void> {
-    if (network === undefined) return
+  #plan(key: string, transaction: Transaction<NorthboundTables>): { pod: PodResource | undefined; plans: PodPlan[] } {
+    const pod = this.#findPod(key)
+    return { pod, plans: this.#planners.map((planner) => planner.plan(key, pod, transaction)) }
+  }
+
+  async #annotate(pod: PodResource, networks: NetworkChanges): Promise<void> {
     const key = podKey(pod)
     try {
-      await this.#annotations.write(pod, network)
+      await this.#annotations.write(pod, networks)
     } catch (error) {
       this.#context.log.warn({ pod: key, error: describeError(error) }, 'pod annotation not written')
       this.#retry(key)

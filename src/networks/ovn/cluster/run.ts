@@ -7,12 +7,18 @@ import { endpointSlices, namespaces, services } from '../../../kube/resources/co
 import { networkAttachmentDefinitions } from '../../../kube/resources/net-attach-def.ts'
 import type { ClusterDeps } from '../../driver.ts'
 import type { OvnSettings } from '../config.ts'
+import type { SecondaryNetwork } from '../secondary/net-conf.ts'
 import { gatewayAddress, gatewayRouterId } from '../topology/gateway.ts'
+import { ClusterNetworkPods } from './cluster-network-pods.ts'
 import type { ClusterContext } from './context.ts'
 import { allocateNodes, nodeFacts, writeAllocation } from './nodes.ts'
 import { Northbound } from './northbound.ts'
 import { podKey } from './pod-places.ts'
 import { PodPorts } from './pod-ports.ts'
+import { SecondaryNetworks } from './secondary/networks.ts'
+import { allocateSecondary } from './secondary/node-allocation.ts'
+import { SecondaryPods } from './secondary/secondary-pods.ts'
+import { networksInDatabase, networksInUse, syncSecondary } from './secondary/topology-sync.ts'
 import { syncServices } from './service-sync.ts'
 import { syncTopology } from './topology-sync.ts'
 
@@ -26,6 +32,7 @@ type Work = 'nodes' | 'topology' | 'services'
 class ClusterSide implements Lifecycle {
   readonly #deps: ClusterDeps
   readonly #context: ClusterContext
+  readonly #networks: SecondaryNetworks
   readonly #ports: PodPorts
   readonly #queue: Workqueue
   readonly #services
@@ -45,7 +52,9 @@ class ClusterSide implements Lifecycle {
     this.#namespaces = createInformer(deps.kube, namespaces, { log })
     this.#nads = createInformer(deps.kube, networkAttachmentDefinitions, { log })
     this.#context = createContext(settings, deps, { log, nads: this.#nads })
-    this.#ports = new PodPorts(this.#context)
+    this.#networks = new SecondaryNetworks(settings, this.#nads, deps.events)
+    const secondary = new SecondaryPods(this.#context, this.#networks, () => this.#work('topology'))
+    this.#ports = new PodPorts(this.#context, [new ClusterNetworkPods(this.#context), secondary])
     const reconcile = (key: string): Promise<void> => this.#reconcile(key as Work)
     this.#queue = new Workqueue({ name: 'ovn', reconcile, log, settleMs: 5, maxDelayMs: 5000 })
   }
@@ -55,6 +64,7 @@ class ClusterSide implements Lifecycle {
     const informers = [this.#services, this.#slices, this.#namespaces, this.#nads]
     const stop = AbortSignal.any([signal, this.#stop.signal])
     await Promise.all(informers.map((informer) => informer.start(stop)))
+    this.#networks.refresh()
     this.#running = this.#run(stop).catch((error: unknown) => {
       if (!stop.aborted) this.#context.log.error({ error: describeError(error) }, 'OVN network not served')
     })
@@ -84,12 +94,19 @@ class ClusterSide implements Lifecycle {
       this.#namespaces.onChange(() => this.#work('topology')),
       this.#services.onChange(() => this.#work('services')),
       this.#slices.onChange(() => this.#work('services')),
-      this.#nads.onChange(() => this.#ports.resync()),
+      this.#nads.onChange(() => this.#definitionsChanged()),
       // Somebody else's change of the database, or a database that was set up anew, is put right.
       this.#context.northbound.client.onConnection(() => this.#work('topology', 'services')),
       this.#context.northbound.client.onChange(() => this.#ports.recheck()),
       pods.on(({ object }) => this.#ports.add(podKey(object))),
     )
+  }
+
+  /** What pods ask for may mean something else now, whatever becomes of the networks' own rows. */
+  #definitionsChanged(): void {
+    this.#networks.refresh()
+    this.#ports.resync()
+    this.#work('nodes', 'topology')
   }
 
   #work(...keys: Work[]): void {
@@ -102,9 +119,21 @@ class ClusterSide implements Lifecycle {
       await syncServices(this.#context, this.#services.list(), this.#slices.list())
       return
     }
-    const isChanged = await syncTopology(this.#context, this.#namespaces.list())
+    const isChanged = await this.#syncTopology()
     this.#startPods(isChanged)
     if (isChanged) this.#work('services')
+  }
+
+  async #syncTopology(): Promise<boolean> {
+    const isClusterChanged = await syncTopology(this.#context, this.#namespaces.list())
+    const isSecondaryChanged = await syncSecondary(this.#context, this.#activeNetworks(), this.#deps.nodes.list())
+    if (isSecondaryChanged) this.#work('nodes')
+    return isClusterChanged || isSecondaryChanged
+  }
+
+  #activeNetworks(): SecondaryNetwork[] {
+    const used = networksInUse(this.#context.northbound.view)
+    return this.#networks.active((name) => used.has(name))
   }
 
   async #allocateNodes(): Promise<void> {
@@ -114,7 +143,10 @@ class ClusterSide implements Lifecycle {
     if (allocations.length < nodes.length) {
       this.#context.log.error({ netCidrs: settings.netCidrs }, 'no subnet left for every node; add a prefix to netCidr')
     }
-    for (const allocation of allocations) await writeAllocation(kube, allocation)
+    const { client, view } = this.#context.northbound
+    const left = networksInDatabase(view)
+    const secondary = allocateSecondary(nodes, this.#activeNetworks(), (name) => !client.isConnected || left.has(name))
+    for (const allocation of [...allocations, ...secondary]) await writeAllocation(kube, allocation)
   }
 
   /** Pods come only after the switches: a port on a switch that is not there would vanish. */

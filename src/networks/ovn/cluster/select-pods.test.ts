@@ -9,6 +9,12 @@ const nads: Record<string, string> = {
   'default/list': JSON.stringify({ cniVersion: '1.0.0', name: 'x', plugins: [{ type: 'twinlane-ovn' }] }),
   'default/bridge': JSON.stringify({ cniVersion: '1.0.0', name: 'b', type: 'bridge' }),
   'default/layer2': JSON.stringify({ cniVersion: '1.0.0', name: 'l', type: 'ovn-k8s-cni-overlay', topology: 'layer2' }),
+  'default/refused': JSON.stringify({
+    cniVersion: '1.0.0',
+    name: 'r',
+    type: 'ovn-k8s-cni-overlay',
+    ipam: { type: 'x' },
+  }),
   'default/broken': '{',
   'default/empty': '',
   'default/typeless': '{}',
@@ -31,7 +37,7 @@ test.each(['yusur-ovn', '[{"name": "yusur-ovn", "interface": "eth1"}]', 'list', 
   },
 )
 
-test.each(['', 'bridge'])('a pod gets nothing for %j', (networks) => {
+test.each(['', 'bridge', 'layer2'])('a pod gets nothing for %j', (networks) => {
   expect(answer(networks)).toEqual({ wants: 'nothing' })
 })
 
@@ -68,8 +74,8 @@ test('a pod that has ended, is on the host network, or has no node gets nothing'
 
 test('twice the same network, and what is not supported, get a reason', () => {
   expect(answer('yusur-ovn,again')).toMatchObject({ wants: 'unknown', reason: expect.stringMatching(/only once/) })
-  expect(answer('layer2')).toMatchObject({
+  expect(answer('refused')).toMatchObject({
     wants: 'unknown',
-    reason: expect.stringMatching(/"layer2" is not supported/),
+    reason: expect.stringMatching(/addresses come from OVN/),
   })
 })

@@ -55,7 +55,7 @@ export function isLive(pod: PodResource): boolean {
 }
 
 /** What the annotations that can be read name, and whether all of them can. */
-function selectionsOf(pod: PodResource): { selections: NetworkSelection[]; isReadable: boolean } {
+export function selectionsOf(pod: PodResource): { selections: NetworkSelection[]; isReadable: boolean } {
   const { namespace = 'default', annotations = {} } = pod.metadata
   const read = [networksAnnotation, defaultNetworkAnnotation].map((key) => {
     try {
@@ -68,12 +68,12 @@ function selectionsOf(pod: PodResource): { selections: NetworkSelection[]; isRea
   return { selections: read.flatMap((found) => found ?? []), isReadable: !read.includes(undefined) }
 }
 
-/** Whose network it is. Throws ConfigError for a configuration of our type that is wrong. */
+/** Whose network it is: secondary networks are others'. Throws ConfigError for a configuration that is wrong. */
 function ownershipOf(findNad: FindNad, { name, namespace }: NetworkSelection): 'ours' | 'others' | 'unknown' {
   const list = findConfig(findNad(name, namespace)?.spec?.config)
   const type: unknown = list?.plugins[0]?.type
   if (list === undefined || typeof type !== 'string' || type === '') return 'unknown'
-  if (!(ovnTypes as readonly string[]).includes(type)) return 'others'
+  if (!(ovnTypes as readonly string[]).includes(type) || list.plugins[0]?.topology !== undefined) return 'others'
   parseOvnConfig(list)
   return 'ours'
 }

@@ -77,9 +77,9 @@ function nextFree(subnets: Iterator<string>, used: ReadonlySet<string>): string 
 function* subnetsOf(pools: readonly NodePool[]): Generator<string> {
   for (const { cidr, hostPrefix } of pools) {
     const net = parseCidr(cidr)
-    const size = 1n << BigInt(32 - hostPrefix)
+    const size = 1n << BigInt((net.family === 4 ? 32 : 128) - hostPrefix)
     for (let first = net.first; first <= net.last; first += size) {
-      yield formatCidr(parseCidr(`${bigintToAddress(first, 4)}/${hostPrefix}`))
+      yield formatCidr(parseCidr(`${bigintToAddress(first, net.family)}/${hostPrefix}`))
     }
   }
 }

@@ -7,7 +7,8 @@ import type { CniResult } from '../../../cni/result.ts'
 import type { AttachRequest } from '../../driver.ts'
 import { findPodNetwork, isAsAsked, type PodNetwork } from '../annotations.ts'
 import type { OvnConfig } from '../config.ts'
-import { integrationBridge, podPort } from '../topology/names.ts'
+import { integrationBridge } from '../topology/names.ts'
+import { checkDefinition, requirePhysicalNetwork } from './check-secondary.ts'
 import type { NodeContext } from './context.ts'
 import { diagnoseBinding } from './diagnose.ts'
 import { closeFence, openFence } from './fence.ts'
@@ -27,9 +28,11 @@ export async function attachPod(
   request: AttachRequest<OvnConfig>,
   signal: AbortSignal,
 ): Promise<CniResult> {
+  checkDefinition(request)
   const endAt = Date.now() + attachTimeoutMs
   const network = await annotated(context, request, { endAt, signal })
   await bridgeReady(context, { endAt, signal })
+  requirePhysicalNetwork(context, request.config)
   const pod = describeInterface(request, network, request.config.mtu ?? context.settings.mtuBytes)
   const undo = new UndoStack()
   try {
@@ -68,7 +71,7 @@ function findNetwork(context: NodeContext, request: AttachRequest<OvnConfig>): P
     throw new CniError(cniErrorCode.unknownContainer, `pod ${namespace}/${name} was replaced by another of its name`)
   }
   const found = findPodNetwork(pod, request.config.networkKey)
-  const has = { address: found?.ip_addresses[0] ?? '', mac: found?.mac_address ?? '' }
+  const has = { addresses: found?.ip_addresses ?? [], mac: found?.mac_address ?? '' }
   return isAsAsked(has, request.requested) ? found : undefined
 }
 
@@ -116,7 +119,7 @@ async function installed(
   { pod, network, ...wait }: Wait & { pod: PodInterface; network: PodNetwork },
 ): Promise<void> {
   const { local, settings } = context
-  const logicalPort = podPort(request.pod.namespace, request.pod.name)
+  const { logicalPort } = pod
   const timeoutMs = remaining(wait)
   const what = `OVN to install the flows of ${logicalPort}`
   try {

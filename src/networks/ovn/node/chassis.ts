@@ -46,6 +46,7 @@ function chassisSettings(
   encapIp: string,
 ): Record<string, string> {
   const { gatewayInterface } = settings
+  const mappings = local.root?.external_ids[mappingsKey]
   return {
     'system-id': systemId,
     hostname: nodeName,
@@ -61,6 +62,23 @@ function chassisSettings(
     'ovn-set-local-ip': 'true',
     ...(gatewayInterface === undefined
       ? {}
-      : { 'ovn-bridge-mappings': `${physicalNetwork}:${gatewayBridge(gatewayInterface)}` }),
+      : { [mappingsKey]: withMapping(mappings, physicalNetwork, gatewayBridge(gatewayInterface)) }),
   }
+}
+
+const mappingsKey = 'ovn-bridge-mappings'
+
+/** Which bridge of this node leads to which physical network; an administrator adds those of localnet networks. */
+export function parseMappings(text: string | undefined): Map<string, string> {
+  const pairs = (text ?? '').split(',').map((item) => item.trim().split(':'))
+  return new Map(pairs.flatMap(([network, bridge]) => (network && bridge ? [[network, bridge]] : [])))
+}
+
+/** Physical networks of this node. */
+export function bridgeMappings({ local }: Pick<NodeContext, 'local'>): Map<string, string> {
+  return parseMappings(local.root?.external_ids[mappingsKey])
+}
+
+function withMapping(text: string | undefined, network: string, bridge: string): string {
+  return [...parseMappings(text).set(network, bridge)].map((pair) => pair.join(':')).join(',')
 }

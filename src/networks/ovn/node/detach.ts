@@ -4,14 +4,15 @@ import type { AttachmentKey } from '../../driver.ts'
 import type { NodeContext } from './context.ts'
 import { openFence } from './fence.ts'
 import { aliasPrefix } from './numbers.ts'
-import { aliasOf, hostInterfaceName } from './pod-interface.ts'
+import { aliasOf, hostInterfaceName, secondaryHostName } from './pod-interface.ts'
 import { ifNameKey, podPortNames, removePodPorts } from './pod-port.ts'
 
 /** DEL. Finds what is there by container ID in the switch and by alias in the kernel; needs neither API nor pod. */
 export async function detachPod(context: NodeContext, key: AttachmentKey): Promise<void> {
   const { local, kernel } = context
-  const link = await kernel.findLink(undefined, hostInterfaceName(key))
-  const links = link?.alias === aliasOf(key) ? [link.name] : []
+  const names = [hostInterfaceName(key), secondaryHostName(key)]
+  const found = await Promise.all(names.map((name) => kernel.findLink(undefined, name)))
+  const links = found.flatMap((link) => (link?.alias === aliasOf(key) ? [link.name] : []))
   await remove(context, { ports: podPortNames(local, key), links })
 }
 

@@ -13,7 +13,14 @@ const network = {
     { dest: '10.96.0.0/16', nextHop: '10.144.0.1' },
   ],
 }
-const request = { containerId: '0123456789abcdef0123', ifName: 'eth1', netns: '/run/netns/p', isDefault: false }
+const request = {
+  containerId: '0123456789abcdef0123',
+  ifName: 'eth1',
+  netns: '/run/netns/p',
+  isDefault: false,
+  pod: { namespace: 'default', name: 'p' },
+  config: { networkKey: 'default' },
+}
 
 describe("a pod's interface", () => {
   test('has the gateway of its own subnet, and no default route beside another network', () => {

@@ -1,9 +1,12 @@
-import { broadcastOf, cidrOf, formatCidr, parseInterfaceAddress } from '../../../base/ip.ts'
+import { createHash } from 'node:crypto'
+import { broadcastOf, cidrOf, familyOf, formatCidr, parseCidr, parseInterfaceAddress } from '../../../base/ip.ts'
 import type { CniResult, CniRoute } from '../../../cni/result.ts'
 import type { Operation } from '../../../kernel/kernel.ts'
 import type { AttachmentKey } from '../../driver.ts'
 import type { PodNetwork } from '../annotations.ts'
-import { nodeSubnet } from '../topology/names.ts'
+import type { OvnConfig } from '../config.ts'
+import { secondaryPodPort } from '../secondary/names.ts'
+import { nodeSubnet, podPort } from '../topology/names.ts'
 import { aliasPrefix } from './numbers.ts'
 
 /** Everything about one attachment that follows from its request and the pod's annotation. */
@@ -14,16 +17,30 @@ export interface PodInterface {
   readonly alias: string
   readonly mac: string
   readonly mtuBytes: number
-  /** e.g. `10.144.0.31/24` */
-  readonly address: string
-  /** The router of the node's subnet. */
-  readonly gateway: string
+  /** Name of its port in OVN. */
+  readonly logicalPort: string
+  /** One a family; none on a network without addresses. */
+  readonly addresses: readonly PodAddress[]
   readonly routes: readonly CniRoute[]
 }
 
-/** As upstream: the first 15 characters of the container ID, which no other attachment of the pod uses. */
+export interface PodAddress {
+  /** e.g. `10.144.0.31/24` */
+  readonly address: string
+  /** The router of its subnet. */
+  readonly gateway?: string | undefined
+}
+
+/** As upstream for the cluster network: the first 15 characters of the container ID, which no other attachment uses. */
 export function hostInterfaceName({ containerId }: { containerId: string }): string {
   return containerId.slice(0, 15)
+}
+
+/** For a secondary network: a pod may have several, so what tells them apart follows the container ID. */
+export function secondaryHostName({ containerId, ifName }: AttachmentKey): string {
+  const isShort = ifName.length <= 5
+  const suffix = isShort ? ifName : createHash('sha256').update(ifName).digest('hex').slice(0, 5)
+  return `${containerId.slice(0, 14 - suffix.length)}_${suffix}`
 }
 
 export function aliasOf({ containerId, ifName }: AttachmentKey): string {
@@ -31,24 +48,46 @@ export function aliasOf({ containerId, ifName }: AttachmentKey): string {
 }
 
 export function describeInterface(
-  request: AttachmentKey & { netns: string; isDefault: boolean },
+  request: AttachmentKey & {
+    netns: string
+    isDefault: boolean
+    pod: { namespace: string; name: string }
+    config: Pick<OvnConfig, 'networkKey' | 'secondary'>
+  },
   network: PodNetwork,
   mtuBytes: number,
 ): PodInterface {
-  const address = network.ip_addresses[0] ?? ''
-  const { address: ip, prefixLength } = parseInterfaceAddress(address)
-  const { gateway } = nodeSubnet(formatCidr(cidrOf(ip, prefixLength)))
+  const isSecondary = request.config.secondary !== undefined
   return {
-    hostName: hostInterfaceName(request),
+    hostName: isSecondary ? secondaryHostName(request) : hostInterfaceName(request),
     ifName: request.ifName,
     netns: request.netns,
     alias: aliasOf(request),
     mac: network.mac_address,
     mtuBytes,
-    address,
-    gateway,
+    logicalPort: logicalPortOf(request),
+    addresses: network.ip_addresses.map((address) => ({ address, gateway: gatewayFor(address, network, isSecondary) })),
     routes: routesOf(network, request.isDefault),
   }
+}
+
+/** Name of the attachment's port in OVN. */
+export function logicalPortOf({
+  pod: { namespace, name },
+  config: { networkKey, secondary },
+}: {
+  pod: { namespace: string; name: string }
+  config: Pick<OvnConfig, 'networkKey' | 'secondary'>
+}): string {
+  return secondary === undefined ? podPort(namespace, name) : secondaryPodPort(networkKey, namespace, name)
+}
+
+/** Of the cluster network always the node's router; of a secondary one what the annotation says, if anything. */
+function gatewayFor(address: string, network: PodNetwork, isSecondary: boolean): string | undefined {
+  const { address: ip, prefixLength, family } = parseInterfaceAddress(address)
+  if (!isSecondary) return nodeSubnet(formatCidr(cidrOf(ip, prefixLength))).gateway
+  const known = [...(network.gateway_ips ?? []), ...(network.routes ?? []).map(({ nextHop }) => nextHop)]
+  return known.find((gateway) => familyOf(gateway) === family)
 }
 
 /** On the host: the pair, with its other end in the pod. */
@@ -67,19 +106,35 @@ export function hostOperations(pod: PodInterface): Operation[] {
 
 /** In the pod. Checksums are computed at once where the userspace datapath would pass on the unfinished ones. */
 export function podOperations(pod: PodInterface, options: { isUserspace: boolean }): Operation[] {
-  const { address, prefixLength } = parseInterfaceAddress(pod.address)
-  const broadcast = broadcastOf(cidrOf(address, prefixLength))
   const device = pod.ifName
   return [
-    // The network is IPv4: a link-local address would only send what port security drops.
-    { op: 'sysctl', key: `net/ipv6/conf/${device}/disable_ipv6`, value: '1', optional: true },
+    ...ipv6Operations(pod),
     ...(options.isUserspace ? [{ op: 'checksumOffload', device, isOn: false } as const] : []),
-    { op: 'ensureAddress', device, address: pod.address, ...(broadcast === undefined ? {} : { broadcast }) },
+    ...pod.addresses.map(({ address }) => addressOperation(device, address)),
     { op: 'setLink', name: device, isUp: true },
     ...pod.routes.map(({ dst, gw }): Operation => {
-      return { op: 'ensureRoute', route: { family: 4, destination: dst, gateway: gw, device } }
+      return { op: 'ensureRoute', route: { family: parseCidr(dst).family, destination: dst, gateway: gw, device } }
     }),
   ]
+}
+
+/**
+ * Where the network has IPv4 addresses only, a link-local address would only send what port security drops. Where it
+ * has IPv6 ones, they are what OVN says and no router may add to them. Where it has none, the pod may do as it likes.
+ */
+function ipv6Operations({ ifName, addresses }: PodInterface): Operation[] {
+  if (addresses.length === 0) return []
+  const set = (key: string, value: string): Operation => {
+    return { op: 'sysctl', key: `net/ipv6/conf/${ifName}/${key}`, value, optional: true }
+  }
+  const hasIpv6 = addresses.some(({ address }) => parseInterfaceAddress(address).family === 6)
+  return hasIpv6 ? [set('disable_ipv6', '0'), set('accept_ra', '0')] : [set('disable_ipv6', '1')]
+}
+
+function addressOperation(device: string, address: string): Operation {
+  const { address: ip, prefixLength } = parseInterfaceAddress(address)
+  const broadcast = broadcastOf(cidrOf(ip, prefixLength))
+  return { op: 'ensureAddress', device, address, ...(broadcast === undefined ? {} : { broadcast }) }
 }
 
 export function resultOf(pod: PodInterface): CniResult {
@@ -88,7 +143,9 @@ export function resultOf(pod: PodInterface): CniResult {
       { name: pod.hostName, mtu: pod.mtuBytes },
       { name: pod.ifName, mac: pod.mac, mtu: pod.mtuBytes, sandbox: pod.netns },
     ],
-    ips: [{ address: pod.address, gateway: pod.gateway, interface: 1 }],
+    ips: pod.addresses.map(({ address, gateway }) => {
+      return { address, ...(gateway === undefined ? {} : { gateway }), interface: 1 }
+    }),
     routes: pod.routes,
     dns: {},
   }
@@ -96,6 +153,10 @@ export function resultOf(pod: PodInterface): CniResult {
 
 /** A default route only as the pod's first interface: elsewhere it would fight with the first one's. */
 function routesOf(network: PodNetwork, isDefault: boolean): CniRoute[] {
-  const defaults = isDefault ? (network.gateway_ips ?? []).map((gw) => ({ dst: '0.0.0.0/0', gw })) : []
+  const defaults = isDefault ? (network.gateway_ips ?? []).map((gw) => ({ dst: defaultOf(gw), gw })) : []
   return [...defaults, ...(network.routes ?? []).map(({ dest, nextHop }) => ({ dst: dest, gw: nextHop }))]
+}
+
+function defaultOf(gateway: string): string {
+  return familyOf(gateway) === 4 ? '0.0.0.0/0' : '::/0'
 }

@@ -1,5 +1,7 @@
 import type { AttachmentRef } from '../../driver.ts'
-import { integrationBridge, podPort } from '../topology/names.ts'
+import type { OvnConfig } from '../config.ts'
+import { nadIdKey, networkIdKey } from '../secondary/names.ts'
+import { integrationBridge } from '../topology/names.ts'
 import { type LocalSwitch, removePorts, type SwitchTransaction } from './local-switch.ts'
 import type { PodInterface } from './pod-interface.ts'
 
@@ -12,7 +14,7 @@ export const ifNameKey = 'twinlane-ifname'
  */
 export async function ensurePodPort(
   local: LocalSwitch,
-  ref: AttachmentRef,
+  ref: AttachmentRef<OvnConfig>,
   pod: PodInterface,
   signal: AbortSignal,
 ): Promise<void> {
@@ -49,14 +51,16 @@ export async function removePodPorts(local: LocalSwitch, names: readonly string[
   if (uuids.length > 0) await local.transact((transaction) => removePorts(transaction, uuids))
 }
 
-function portIds({ pod: { namespace, name, uid }, containerId, ifName }: AttachmentRef, pod: PodInterface): PortIds {
+function portIds({ pod: { uid }, containerId, ifName, config }: AttachmentRef<OvnConfig>, pod: PodInterface): PortIds {
+  const { networkKey, secondary } = config
   return {
     attached_mac: pod.mac,
-    'iface-id': podPort(namespace, name),
+    'iface-id': pod.logicalPort,
     'iface-id-ver': uid,
     sandbox: containerId,
-    ip_addresses: pod.address,
+    ...(pod.addresses.length === 0 ? {} : { ip_addresses: pod.addresses.map(({ address }) => address).join(',') }),
     [ifNameKey]: ifName,
+    ...(secondary === undefined ? {} : { [networkIdKey]: secondary.name, [nadIdKey]: networkKey }),
   }
 }
 

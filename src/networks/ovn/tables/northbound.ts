@@ -19,6 +19,8 @@ export interface LogicalSwitchPort {
   readonly port_security: Set
   readonly options: Map
   readonly external_ids: Map
+  /** VLAN of a localnet port. */
+  readonly tag_request: number | undefined
   readonly up: boolean | undefined
 }
 
@@ -163,7 +165,7 @@ export interface NorthboundTables {
 /** What the controller keeps a copy of: every column above. */
 export const northboundColumns: { readonly [N in keyof NorthboundTables]: readonly (keyof NorthboundTables[N])[] } = {
   Logical_Switch: ['name', 'ports', 'acls', 'load_balancer', 'load_balancer_group', 'other_config', 'external_ids'],
-  Logical_Switch_Port: ['name', 'type', 'addresses', 'port_security', 'options', 'external_ids', 'up'],
+  Logical_Switch_Port: ['name', 'type', 'addresses', 'port_security', 'options', 'external_ids', 'tag_request', 'up'],
   Logical_Router: [
     'name',
     'ports',

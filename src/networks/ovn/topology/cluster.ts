@@ -71,12 +71,18 @@ export function routerPeer(
   name: string,
   routerPort: string,
   switchId: string,
-  more: { addresses?: readonly string[]; options?: Record<string, string>; portGroup?: string } = {},
+  more: {
+    addresses?: readonly string[]
+    options?: Record<string, string>
+    portGroup?: string
+    /** Begins the row's id. @default topology */
+    scope?: string
+  } = {},
 ): DesiredRow {
   const groups = more.portGroup === undefined ? [] : [member('Port_Group', more.portGroup, 'ports')]
   return row(
     'Logical_Switch_Port',
-    `topology/switch-port/${name}`,
+    `${more.scope ?? 'topology'}/switch-port/${name}`,
     {
       name,
       type: 'router',

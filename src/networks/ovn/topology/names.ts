@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { addressBytes, bigintToAddress, parseCidr } from '../../../base/ip.ts'
 
 /** Names and fixed addresses are OVN-Kubernetes' own, so that ovn-nbctl and people who know it feel at home. */
@@ -34,9 +35,19 @@ export const localnetPort = (bridge: string, node: string): string => `${bridge}
 /** The patch port that ovn-controller makes on the gateway bridge for the localnet port. */
 export const patchPort = (bridge: string, node: string): string => `patch-${localnetPort(bridge, node)}-to-br-int`
 
-/** MAC of whatever has this IPv4 address: `0a:58` and its bytes. */
+/** MAC of whatever has this address: `0a:58` and its four bytes, for IPv6 those of the SHA-256 of its text. */
 export function macOf(address: string): string {
-  return ['0a', '58', ...addressBytes(address).map((byte) => byte.toString(16).padStart(2, '0'))].join(':')
+  const bytes = addressBytes(address)
+  return bytes.length === 4 ? macOfBytes(bytes) : hashedMac(address)
+}
+
+/** MAC of something that has no address: `0a:58` and the first bytes of a hash of what names it. */
+export function hashedMac(name: string): string {
+  return macOfBytes([...createHash('sha256').update(name).digest().subarray(0, 4)])
+}
+
+function macOfBytes(bytes: readonly number[]): string {
+  return ['0a', '58', ...bytes.map((byte) => byte.toString(16).padStart(2, '0'))].join(':')
 }
 
 /** The addresses with a meaning in a node's subnet. */
