@@ -7,6 +7,11 @@ export class TwinlaneError extends Error {
     this.name = new.target.name
     this.fix = options.fix
   }
+
+  /** Whether the same thing may succeed later, with nothing changed by anybody. */
+  get isTransient(): boolean {
+    return false
+  }
 }
 
 /** A configuration value is wrong. `field` is the path of the value as the user wrote it, e.g. `nodes[1].interfaces.ens3`. */
@@ -29,6 +34,10 @@ export class TimeoutError extends TwinlaneError {
     super(`timed out after ${timeoutMs} ms waiting for ${waitedFor}${detail}`, options)
     this.waitedFor = waitedFor
     this.timeoutMs = timeoutMs
+  }
+
+  override get isTransient(): boolean {
+    return true
   }
 }
 

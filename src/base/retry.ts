@@ -9,6 +9,8 @@ export interface RetryOptions {
   maxDelayMs?: number
   /** Whether this error is worth another try. @default always */
   retryable?: (error: unknown) => boolean
+  /** The least wait after this error, when it says so itself, e.g. by Retry-After. @default the back-off's own */
+  leastDelayMs?: (error: unknown) => number | undefined
   onRetry?: (error: unknown, delayMs: number) => void
   signal?: AbortSignal | undefined
   clock?: Clock
@@ -30,7 +32,8 @@ export async function retry<T>(task: (attempt: number) => Promise<T>, options: R
     } catch (error) {
       if (attempt + 1 >= (options.attempts ?? Number.POSITIVE_INFINITY)) throw error
       if (options.retryable !== undefined && !options.retryable(error)) throw error
-      const delayMs = backoffMs(attempt, options.minDelayMs, options.maxDelayMs)
+      const backoff = backoffMs(attempt, options.minDelayMs, options.maxDelayMs)
+      const delayMs = Math.max(backoff, options.leastDelayMs?.(error) ?? 0)
       options.onRetry?.(error, delayMs)
       await clock.sleep(delayMs, options.signal)
     }

@@ -1,4 +1,4 @@
-import { ConfigError, describeError, TimeoutError, TwinlaneError } from '../base/errors.ts'
+import { ConfigError, describeError, TwinlaneError } from '../base/errors.ts'
 import { CniError, cniErrorCode } from './errors.ts'
 
 /** The error object that a plugin prints (CNI spec section 5, "Error"). */
@@ -27,10 +27,12 @@ export function codeOf(error: unknown): number {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof CniError) return cause.code
     if (cause instanceof ConfigError) return cniErrorCode.invalidNetworkConfig
-    // Node.js' own deadline and abort are known by name only.
-    if (cause instanceof TimeoutError || ['AbortError', 'TimeoutError'].includes(cause.name)) {
-      return cniErrorCode.tryAgainLater
-    }
+    if (isTransient(cause)) return cniErrorCode.tryAgainLater
   }
   return cniErrorCode.internal
+}
+
+/** Node.js' own deadline and abort are known by name only. */
+function isTransient(error: Error): boolean {
+  return error instanceof TwinlaneError ? error.isTransient : ['AbortError', 'TimeoutError'].includes(error.name)
 }

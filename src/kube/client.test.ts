@@ -54,7 +54,27 @@ describe('the Kubernetes client', () => {
     expect(server.requests).toHaveLength(3)
   })
 
-  test('a write is never repeated', async () => {
+  test('a server that is busy is left alone for as long as it asks, also by a write, which it has not begun', async () => {
+    const times: number[] = []
+    const { client } = await serve([], (response) => {
+      times.push(performance.now())
+      if (times.length > 1) response.end('{}')
+      else response.writeHead(429, { 'retry-after': '0.3' }).end('{}')
+    })
+    await client.create(nodes, { metadata: { name: 'x' } })
+    expect(times).toHaveLength(2)
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(295)
+  })
+
+  test('a server that asks for more patience than there is gets none', async () => {
+    const { server, client } = await serve([], (response) => {
+      response.writeHead(429, { 'retry-after': '5' }).end('{}')
+    })
+    await expect(client.create(nodes, { metadata: { name: 'x' } })).rejects.toThrow('POST /api/v1/nodes')
+    expect(server.requests).toHaveLength(1)
+  })
+
+  test('a write that may have been done is never repeated', async () => {
     const { server, client } = await serve([], json(503, {}))
     await expect(client.create(nodes, { metadata: { name: 'x' } })).rejects.toThrow('POST /api/v1/nodes')
     expect(server.requests).toEqual(['POST /api/v1/nodes'])

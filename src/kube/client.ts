@@ -6,6 +6,9 @@ import { collectionPath, objectPath, scopedCollectionPath, withQuery } from './p
 import { apiVersionOf, type KubeObject, type ListMeta, type ResourceType } from './resources/meta.ts'
 import { createTransport, type Transport, type TransportOptions } from './transport.ts'
 
+/** One object is read in milliseconds; after this time the connection is taken for dead, and another is tried. */
+const attemptTimeoutMs = 10_000
+
 /** Objects per answer of a list: what the API server's own clients ask for. */
 const pageLimit = 500
 
@@ -16,7 +19,7 @@ interface Page<T> {
 
 export type ClosableKubeClient = KubeClient & { close(): Promise<void> }
 
-/** Speaks to an API server over HTTPS. Failures are KubeError and name the request; only reads are repeated. */
+/** Speaks to an API server over HTTPS. Failures are KubeError and name the request; only what the server has not done is repeated. */
 export function createKubeClient(config: KubeConfig, options: TransportOptions = {}): ClosableKubeClient {
   return createKubeClientOn(createTransport(config, options))
 }
@@ -27,7 +30,8 @@ export function createKubeClientOn(transport: Transport): ClosableKubeClient {
     transport.json({ method, path, body, headers }) as Promise<T>
 
   const client: ClosableKubeClient = {
-    get: (type, name, namespace) => send('GET', objectPath(type, name, namespace)),
+    get: (type, name, namespace) =>
+      transport.json({ method: 'GET', path: objectPath(type, name, namespace), attemptTimeoutMs }) as Promise<never>,
     find: (type, name, namespace) => undefinedIfNotFound(client.get(type, name, namespace)),
     pages: (type, options = {}) => listPages(transport, type, options),
     list: (type, options = {}) => listAll(transport, type, options),

@@ -44,6 +44,16 @@ export class KubeError extends TwinlaneError {
     this.reason = facts.reason ?? reasonOf(facts.statusCode)
     this.details = facts.details
   }
+
+  /** How long the server asks to be left alone (Retry-After); undefined when it does not say. */
+  get retryAfterMs(): number | undefined {
+    const seconds = this.details?.retryAfterSeconds
+    return seconds === undefined ? undefined : seconds * 1000
+  }
+
+  override get isTransient(): boolean {
+    return this.statusCode === 0 || this.statusCode === 429 || this.statusCode >= 500
+  }
 }
 
 /** The error for a failed answer; `request` is what was asked, e.g. `GET /api/v1/pods`. */
@@ -89,9 +99,19 @@ export function isUnreachable(error: unknown): boolean {
   return hasStatus(error, 0)
 }
 
+/** Too many requests (429): the server has not begun with this one, so even a write may be sent again. */
+export function isTooManyRequests(error: unknown): boolean {
+  return hasStatus(error, 429)
+}
+
+/** How long the server asks to be left alone, when it says so. */
+export function retryAfterMs(error: unknown): number | undefined {
+  return error instanceof KubeError ? error.retryAfterMs : undefined
+}
+
 /** Whether the same read may succeed when it is tried again. */
 export function isTransient(error: unknown): boolean {
-  return error instanceof KubeError && (error.statusCode === 0 || error.statusCode === 429 || error.statusCode >= 500)
+  return error instanceof KubeError && error.isTransient
 }
 
 function hasStatus(error: unknown, statusCode: number): boolean {

@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts'
 import { Emitter, type Unsubscribe } from '../base/observable.ts'
 import { backoffMs } from '../base/retry.ts'
 import type { Informer, InformerEvent, InformerOptions, KubeClient, WatchEvent } from './api.ts'
-import { isGone } from './errors.ts'
+import { isGone, retryAfterMs } from './errors.ts'
 import { type KubeObject, keyOf, type ResourceType } from './resources/meta.ts'
 
 /** A watch that the server ends sooner than this, saying nothing, counts as a failure: otherwise it would be a busy loop. */
@@ -89,7 +89,7 @@ class ListWatchInformer<T extends KubeObject> implements Informer<T> {
     } catch (error) {
       if (signal.aborted) return
       if (isGone(error)) this.#resourceVersion = undefined
-      const delayMs = backoffMs(this.#failures++)
+      const delayMs = Math.max(backoffMs(this.#failures++), retryAfterMs(error) ?? 0)
       const facts = { error: describeError(error), failures: this.#failures, delayMs }
       // One broken connection is everyday life; several in a row are news.
       if (this.#failures > 2) this.#log.warn(facts, 'cannot follow the API server, will retry')

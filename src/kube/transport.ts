@@ -2,16 +2,19 @@ import type { Readable } from 'node:stream'
 import { type Agent, type Dispatcher, request as undiciRequest } from 'undici'
 import { describeError, errorCode } from '../base/errors.ts'
 import { retry } from '../base/retry.ts'
-import { isTransient, KubeError, type KubeStatus, statusError } from './errors.ts'
+import { isTooManyRequests, isTransient, KubeError, type KubeStatus, retryAfterMs, statusError } from './errors.ts'
 import type { KubeConfig } from './kubeconfig.ts'
 import { createRenewableLink, type Link } from './link.ts'
 
 export interface TransportOptions {
-  /** Deadline of one request that is not a stream. @default 30000 */
+  /** Deadline of a request that is not a stream, with its repetitions. @default 30000 */
   requestTimeoutMs?: number
   /** A stream that says nothing for this long is taken for dead. @default 120000 */
   streamIdleTimeoutMs?: number
-  /** How often a read is tried when the server is away, busy or failing; nothing but GET is ever repeated. @default 4 */
+  /**
+   * How often a request is tried: a read when the server is away, busy or failing, anything else only when the server is
+   * too busy to begin with it (429). @default 4
+   */
   attempts?: number
   /** @default twinlane */
   userAgent?: string
@@ -31,6 +34,8 @@ export interface TransportRequest {
   signal?: AbortSignal | undefined
   /** @default requestTimeoutMs of the options */
   timeoutMs?: number
+  /** Deadline of each attempt: a connection to a server that is no more says nothing. @default timeoutMs */
+  attemptTimeoutMs?: number
   /** For a stream that may be silent for long, such as a log that is followed; 0 = for ever. @default streamIdleTimeoutMs */
   idleTimeoutMs?: number
 }
@@ -50,14 +55,13 @@ export interface Transport {
 export function createTransport(config: KubeConfig, options: TransportOptions = {}): Transport {
   const links = createRenewableLink(config, options)
 
-  const once = async (request: TransportRequest): Promise<unknown> => {
-    const timeoutMs = request.timeoutMs ?? options.requestTimeoutMs ?? 30_000
+  const once = async (request: TransportRequest, timeoutMs: number): Promise<unknown> => {
     const deadline = AbortSignal.timeout(timeoutMs)
     const signal = request.signal === undefined ? deadline : AbortSignal.any([request.signal, deadline])
     return await links.use(async (link) => {
       const response = await send(link, link.requests, request, { ...options, signal })
       const text = await readText(link.config, request, response)
-      if (response.statusCode >= 400) throw failure(request, response.statusCode, text)
+      if (response.statusCode >= 400) throw failure(request, response, text)
       return parseJson(request, text)
     })
   }
@@ -67,21 +71,31 @@ export function createTransport(config: KubeConfig, options: TransportOptions = 
       return links.current.config
     },
     credentials: () => links.current.credentials(),
-    json: (request) =>
-      retry(() => once(request), {
-        attempts: request.method === 'GET' ? (options.attempts ?? 4) : 1,
+    json: (request) => {
+      const timeoutMs = request.timeoutMs ?? options.requestTimeoutMs ?? 30_000
+      const until = performance.now() + timeoutMs
+      const leftMs = (): number => Math.max(1, Math.ceil(until - performance.now()))
+      return retry(() => once(request, Math.min(request.attemptTimeoutMs ?? timeoutMs, leftMs())), {
+        attempts: options.attempts ?? 4,
         maxDelayMs: 2000,
-        retryable: (error) => isTransient(error) && request.signal?.aborted !== true,
+        leastDelayMs: retryAfterMs,
+        retryable: (error) => mayRepeat(request, error) && leftMs() > (retryAfterMs(error) ?? 1),
         signal: request.signal,
-      }),
+      })
+    },
     stream: (request) =>
       links.use(async (link) => {
         const response = await send(link, link.streams, request, { ...options, signal: request.signal })
         if (response.statusCode < 400) return response.body
-        throw failure(request, response.statusCode, await readText(link.config, request, response))
+        throw failure(request, response, await readText(link.config, request, response))
       }),
     close: () => links.close(),
   }
+}
+
+function mayRepeat({ method, signal }: TransportRequest, error: unknown): boolean {
+  if (signal?.aborted === true) return false
+  return method === 'GET' ? isTransient(error) : isTooManyRequests(error)
 }
 
 async function send(
@@ -138,7 +152,7 @@ function parseJson(request: TransportRequest, text: string): unknown {
   }
 }
 
-function failure(request: TransportRequest, statusCode: number, text: string): KubeError {
+function failure(request: TransportRequest, { statusCode, headers }: Dispatcher.ResponseData, text: string): KubeError {
   let status: KubeStatus = { message: text.slice(0, 200).trim() || `HTTP ${statusCode}` }
   try {
     const parsed: unknown = JSON.parse(text)
@@ -146,7 +160,10 @@ function failure(request: TransportRequest, statusCode: number, text: string): K
   } catch {
     // A proxy or a dying server answers in plain text: its words are the message.
   }
-  return statusError(title(request), statusCode, { ...status, code: statusCode })
+  const retryAfterSeconds = Number(headers['retry-after'] ?? Number.NaN)
+  // The other form, a date, is not used by API servers.
+  const details = Number.isFinite(retryAfterSeconds) ? { ...status.details, retryAfterSeconds } : status.details
+  return statusError(title(request), statusCode, { ...status, code: statusCode, ...(details && { details }) })
 }
 
 function unreachable(config: KubeConfig, request: TransportRequest, error: unknown): unknown {

@@ -139,7 +139,7 @@ export class SupervisedProcess {
     void this.#ended.then((how) => {
       if (this.#isStopping) return
       if (Date.now() - this.#startedAt > wellAfterMs) this.#attempt = 0
-      const delayMs = backoffMs(this.#attempt++, 200, 30_000)
+      const delayMs = backoffMs(this.#attempt++, 200, 5000)
       this.#phase = 'waiting to restart'
       this.#log.warn({ process: this.spec.name, node: this.spec.node.name, how, delayMs }, 'ended, will restart')
       this.#timer = setTimeout(() => void this.#restart(), delayMs)

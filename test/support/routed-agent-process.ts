@@ -7,10 +7,12 @@ import { createTestAgent } from './agent.ts'
 
 // An agent with the routed network and other plugins, in front of a real API server: FOLDER SHIM KUBECONFIG.
 const [folder = '', shim = '', kubeconfig = ''] = process.argv.slice(2)
+const timeout = process.env.TWINLANE_TEST_REQUEST_TIMEOUT_MS
+const requestTimeoutMs = timeout === undefined ? undefined : Number(timeout)
 const agent = createTestAgent({
   folder,
   shim,
-  kube: createKubeClient(await loadKubeConfig(kubeconfig)),
+  kube: createKubeClient(await loadKubeConfig(kubeconfig), requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
   kernel: createKernel(),
   drivers: [routedDriver, delegateDriver],
   networks: { routed: { ipPoolCidr: '10.244.0.0/16', ipAutodetectionMethod: 'interface=ens2' } },

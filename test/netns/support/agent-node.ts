@@ -32,6 +32,13 @@ export interface CniCall {
   kill(): void
 }
 
+export interface AgentNodeOptions {
+  /** Puts something between the agent and the API server. */
+  readonly kubeconfigFor?: (server: TestApiServer) => Promise<string>
+  /** Of the agent to the API server. @default the agent's own */
+  readonly requestTimeoutMs?: number | undefined
+}
+
 /**
  * A node: the test's own network namespace, a real API server, and the agent as a process that can be killed. Its pods
  * have three networks: routed (eth0), routed again (net1) and the reference plugin bridge (net2).
@@ -39,24 +46,37 @@ export interface CniCall {
 export class AgentNode {
   readonly kube: Client
   readonly #server: TestApiServer
+  /** What the agent reaches the API server by. */
+  readonly #kubeconfig: string
   readonly #folder: string
   readonly #shim: string
+  readonly #options: AgentNodeOptions
   #agent: ChildProcess | undefined
 
-  private constructor(parts: { kube: Client; server: TestApiServer; folder: string; shim: string }) {
+  private constructor(parts: {
+    kube: Client
+    server: TestApiServer
+    kubeconfig: string
+    folder: string
+    shim: string
+    options: AgentNodeOptions
+  }) {
     this.kube = parts.kube
     this.#server = parts.server
+    this.#kubeconfig = parts.kubeconfig
     this.#folder = parts.folder
     this.#shim = parts.shim
+    this.#options = parts.options
   }
 
-  static async create(): Promise<AgentNode> {
+  static async create(options: AgentNodeOptions = {}): Promise<AgentNode> {
     const folder = await makeTestFolder()
     const [server, shim] = await Promise.all([startTestApiServer(), buildShim(folder), bundleAgent(folder)])
     const kube = createKubeClient(await loadKubeConfig(server.kubeconfig))
     await installResources(kube)
     await kube.create(nodes, { metadata: { name: 'node' } })
-    const node = new AgentNode({ kube, server, folder, shim })
+    const kubeconfig = (await options.kubeconfigFor?.(server)) ?? server.kubeconfig
+    const node = new AgentNode({ kube, server, kubeconfig, folder, shim, options })
     await kube.create(networkAttachmentDefinitions, testDefinition('again', routed('again')))
     await kube.create(networkAttachmentDefinitions, testDefinition('bridge', node.#bridge()))
     await exec('ip', ['link', 'add', 'ens2', 'type', 'bridge'])
@@ -76,8 +96,13 @@ export class AgentNode {
   /** Starts the agent's process without waiting for it. */
   spawnAgent(): { ready: Promise<void> } {
     const args = [join(this.#folder, 'bundle/routed-agent-process.js'), this.#folder, this.#shim]
-    const agent = spawnProcess(process.execPath, [...args, this.#server.kubeconfig], {
+    const { requestTimeoutMs } = this.#options
+    const agent = spawnProcess(process.execPath, [...args, this.#kubeconfig], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        ...process.env,
+        ...(requestTimeoutMs === undefined ? {} : { TWINLANE_TEST_REQUEST_TIMEOUT_MS: String(requestTimeoutMs) }),
+      },
     })
     this.#agent = agent
     const ready = new Promise<void>((resolve, reject) => {
