@@ -2,10 +2,11 @@
  * Plays the container runtime on a node: executes the CNI plugin for many pods and prints how long each call took.
  *   tsx bench/cni-runner.ts '<Job as JSON>'
  */
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Kernel } from '../src/kernel/kernel.ts'
 import { createKernel } from '../src/kernel/linux.ts'
+import { executePlugin, timed } from './execute-plugin.ts'
 
 /**
  * What the runner is to do; pod `<prefix>-<n>` has container and namespace of the same name. The namespaces are there
@@ -62,25 +63,8 @@ async function callAll(
   return { eachMs, totalMs: performance.now() - startedAt }
 }
 
-function callPlugin(verb: string, name: string, config: object): Promise<void> {
-  const env = {
-    CNI_COMMAND: verb,
-    CNI_CONTAINERID: name,
-    CNI_NETNS: `/run/netns/${name}`,
-    CNI_IFNAME: 'eth0',
-    CNI_PATH: '/opt/cni/bin',
-    CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`,
-  }
-  return new Promise((resolve, reject) => {
-    const child = spawn(plugin, [], { env, stdio: ['pipe', 'pipe', 'inherit'] })
-    let answer = ''
-    child.stdout.on('data', (chunk) => {
-      answer += chunk
-    })
-    child.once('error', reject)
-    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`${verb} ${name}: ${answer}`))))
-    child.stdin.end(JSON.stringify(config))
-  })
+function callPlugin(verb: string, name: string, config: object): Promise<string> {
+  return executePlugin({ plugin, verb, name, config })
 }
 
 /**
@@ -111,12 +95,6 @@ async function makeTwoPairs(kernel: Kernel, netns: string): Promise<void> {
       { op: 'ensureAddress', device, address: '192.0.2.1/32' },
     ])
   }
-}
-
-async function timed(task: () => Promise<unknown>): Promise<number> {
-  const startedAt = performance.now()
-  await task()
-  return performance.now() - startedAt
 }
 
 async function eachInTurn<T, R>(items: readonly T[], task: (item: T) => Promise<R>): Promise<R[]> {

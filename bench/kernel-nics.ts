@@ -1,17 +1,13 @@
-import { execFileSync } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { exec } from '../src/base/exec.ts'
 import { type PodResource, pods } from '../src/kube/resources/core.ts'
 import { networkAttachmentDefinitions, networksAnnotation } from '../src/kube/resources/net-attach-def.ts'
-import { enterArguments } from '../src/lab/node/command.ts'
 import { ipPools } from '../src/networks/routed/resources.ts'
+import { type AgentUse, agentUse } from './agent-use.ts'
 import type { Job, JobResult } from './cni-runner.ts'
 import { type BenchLab, processOf, withLab } from './lab.ts'
+import { runOnNode, withoutKubelet } from './node.ts'
 
 const node = 'work01'
 const namespace = 'default'
-const root = resolve(import.meta.dirname, '..')
 
 /** As the agent writes it into net.d. */
 const config = {
@@ -19,12 +15,6 @@ const config = {
   name: 'multus-cni-network',
   type: 'twinlane',
   delegates: [{ cniVersion: '1.0.0', name: 'k8s-pod-network', type: 'calico', ipam: { type: 'calico-ipam' } }],
-}
-
-/** The agent's use of the machine between two moments. */
-export interface AgentUse {
-  readonly cpuMs: number
-  readonly residentMb: number
 }
 
 /** A node on which this process alone calls the CNI plugin, for pods with two NICs of the routed network. */
@@ -39,19 +29,13 @@ export interface KernelNicsNode {
 export function withKernelNics<T>(task: (node: KernelNicsNode) => Promise<T>): Promise<T> {
   return withLab(async (lab) => {
     await createSecondNetwork(lab)
-    const kubelet = processOf(lab, node, 'kubelet')
-    process.kill(kubelet, 'SIGSTOP')
-    try {
-      return await task({
+    return await withoutKubelet(lab, node, () =>
+      task({
         createPods: (prefix, count) => createPods(lab, prefix, count),
-        run: (job) => runOnNode(lab, { ...job, config }),
+        run: (job) => runOnNode(lab, node, { program: 'cni-runner', job: { ...job, config } }),
         agentUse: () => agentUse(processOf(lab, node, 'agent')),
-      })
-    } finally {
-      process.kill(kubelet, 'SIGCONT')
-      // nsenter stops with its child, and does not go on with it.
-      process.kill(await parentOf(kubelet), 'SIGCONT')
-    }
+      }),
+    )
   })
 }
 
@@ -84,26 +68,4 @@ function podOf(name: string): PodResource {
     metadata: { name, namespace, annotations: { [networksAnnotation]: 'second@eth1' } },
     spec: { nodeName: node, containers: [{ name: 'c', image: 'busybox:1.28' }] },
   }
-}
-
-async function runOnNode({ status }: BenchLab, job: Job): Promise<JobResult> {
-  const init = status.nodes.find(({ name }) => name === node)?.init.pid
-  if (init === undefined) throw new Error(`the lab has no node ${node}`)
-  const tsx = resolve(root, 'node_modules/tsx/dist/cli.mjs')
-  const command = [process.execPath, tsx, resolve(root, 'bench/cni-runner.ts'), JSON.stringify(job)]
-  const { stdout } = await exec('nsenter', enterArguments(init, command), { timeoutMs: 300_000 })
-  return JSON.parse(stdout) as JobResult
-}
-
-async function parentOf(pid: number): Promise<number> {
-  return Number((await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')[1])
-}
-
-const clockTicksPerSecond = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
-
-async function agentUse(pid: number): Promise<AgentUse> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
-  const ticks = Number(fields[11]) + Number(fields[12])
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return { cpuMs: (ticks * 1000) / clockTicksPerSecond, residentMb: (Number(kibibytes) * 1024) / 1e6 }
 }

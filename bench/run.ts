@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { agentMemory } from './agent-memory.ts'
 import { attachBurst100 } from './attach-burst-100.ts'
+import { attachDelegates } from './attach-delegates.ts'
 import { attachRoutedOvn } from './attach-routed-ovn.ts'
 import { attachTwoKernelNics } from './attach-two-kernel-nics.ts'
 import { type Bench, type Figure, runBench } from './bench.ts'
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, Bench>> = {
   'detach-routed-ovn': detachRoutedOvn,
   'attach-two-kernel-nics': attachTwoKernelNics,
   'attach-burst-100': attachBurst100,
+  'attach-delegates': attachDelegates,
   'detach-two-nics': detachTwoNics,
   'detach-burst-100': detachBurst100,
   'agent-memory': agentMemory,

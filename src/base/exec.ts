@@ -1,5 +1,5 @@
-import { type ChildProcess, type ChildProcessWithoutNullStreams, type SpawnOptions, spawn } from 'node:child_process'
-import { ignoreCodes, TwinlaneError } from './errors.ts'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { TwinlaneError } from './errors.ts'
 
 export type { ChildProcess, StdioOptions } from 'node:child_process'
 
@@ -9,8 +9,6 @@ export interface ExecOptions {
   cwd?: string
   timeoutMs?: number
   signal?: AbortSignal | undefined
-  /** The command gets a process group of its own, which is killed as a whole. @default false */
-  ownGroup?: boolean
   /** Standard output and error beyond this many bytes end the command. @default 16 MiB */
   maxOutputBytes?: number
   /** Exit codes that are not an error. @default [0] */
@@ -42,14 +40,16 @@ export class ExecError extends TwinlaneError {
   }
 }
 
-/**
- * Runs a command to its end, which is when nobody has its standard output any more. Throws ExecError on a bad exit, a
- * signal, or the deadline.
- */
+/** Runs a command to its end. Throws ExecError on a bad exit, a signal, or the deadline. */
 export async function exec(command: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   const line = shellLine(command, args)
-  const child = start(command, args, options)
-  const unwatch = options.ownGroup === true ? killGroupOnAbort(child, options.signal) : undefined
+  const child = spawn(command, args, {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
+    ...(options.signal === undefined ? {} : { signal: options.signal, killSignal: 'SIGKILL' as const }),
+  })
   child.stdin.on('error', () => {})
   child.stdin.end(options.input)
   const limit = options.maxOutputBytes ?? 16 * 1024 * 1024
@@ -58,7 +58,6 @@ export async function exec(command: string, args: readonly string[], options: Ex
     readAll(child, 'stderr', limit),
     ended(child),
   ])
-  unwatch?.()
   if (ending.error !== undefined) {
     throw new ExecError(line, 'could not be run', { stdout, stderr, cause: ending.error })
   }
@@ -67,45 +66,6 @@ export async function exec(command: string, args: readonly string[], options: Ex
     throw new ExecError(line, `exit code ${ending.code}`, { code: ending.code, stdout, stderr })
   }
   return { stdout, stderr, code: ending.code }
-}
-
-function start(command: string, args: readonly string[], options: ExecOptions): ChildProcessWithoutNullStreams {
-  const { env, cwd, timeoutMs, signal, ownGroup = false } = options
-  return spawn(command, args, {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    detached: ownGroup,
-    ...(env === undefined ? {} : { env }),
-    ...(cwd === undefined ? {} : { cwd }),
-    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs, killSignal: 'SIGKILL' as const }),
-    ...(signal === undefined || ownGroup ? {} : { signal, killSignal: 'SIGKILL' as const }),
-  })
-}
-
-/**
- * What the command has started may hold its output for ever, also from a session of its own: once the command is gone,
- * nobody waits for that.
- */
-function killGroupOnAbort(child: ChildProcessWithoutNullStreams, signal: AbortSignal | undefined): () => void {
-  const closeOutput = (): void => {
-    child.stdout.destroy()
-    child.stderr.destroy()
-  }
-  const onAbort = (): void => {
-    const isGone = child.exitCode !== null || child.signalCode !== null || !killGroup(child.pid)
-    if (isGone) closeOutput()
-    else child.once('exit', closeOutput)
-  }
-  signal?.addEventListener('abort', onAbort, { once: true })
-  return () => signal?.removeEventListener('abort', onAbort)
-}
-
-function killGroup(leader: number | undefined): boolean {
-  try {
-    return leader !== undefined && process.kill(-leader, 'SIGKILL')
-  } catch (error) {
-    ignoreCodes(error, 'ESRCH')
-    return false
-  }
 }
 
 /** Starts a long-lived process. The caller owns it. */

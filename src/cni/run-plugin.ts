@@ -1,7 +1,8 @@
 import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { describeError, errorCode } from '../base/errors.ts'
-import { ExecError, type ExecResult, exec } from '../base/exec.ts'
+import { ExecError, type ExecResult } from '../base/exec.ts'
+import { execGroup } from '../base/exec-group.ts'
 import type { Log } from '../base/log.ts'
 import { retry } from '../base/retry.ts'
 import { CniError, cniErrorCode } from './errors.ts'
@@ -61,7 +62,7 @@ function isExecutable(path: string): boolean {
 
 /** A plugin that is being replaced on disk cannot be started for a moment. */
 function execute({ path, env, config, signal }: PluginCall): Promise<ExecResult> {
-  return retry(() => exec(path, [], { input: JSON.stringify(config), env, signal, ownGroup: true }), {
+  return retry(() => execGroup(path, { input: JSON.stringify(config), env, signal }), {
     attempts: 6,
     minDelayMs: 50,
     retryable: (error) => error instanceof ExecError && errorCode(error.cause) === 'ETXTBSY',
