@@ -1,19 +1,12 @@
 import type { Lifecycle } from '../../../base/lifecycle.ts'
 import type { Unsubscribe } from '../../../base/observable.ts'
-import { runAll } from '../../../base/undo.ts'
 import { Workqueue } from '../../../base/workqueue.ts'
-import type { Informer } from '../../../kube/api.ts'
-import { isNotFound } from '../../../kube/errors.ts'
-import { createInformer } from '../../../kube/informer.ts'
-import { nodes, pods } from '../../../kube/resources/core.ts'
 import type { ClusterDeps } from '../../driver.ts'
-import { releaseBlock } from '../ipam/affinity.ts'
-import { ownerOf } from '../ipam/block.ts'
-import { BlockStore } from '../ipam/block-store.ts'
-import { BlockView } from '../ipam/block-view.ts'
-import { releaseByHandle } from '../ipam/release.ts'
-import { type BlockAffinity, blockAffinities, type IPAMBlock, ipamBlocks } from '../resources.ts'
-import { isLeaked, type PodAllocation, podAllocations } from './find-leaks.ts'
+import { type ClusterContext, createContext } from './context.ts'
+import { releaseNode, suspectNodes } from './gone-nodes.ts'
+import { idleBlocks, releaseIdleBlock } from './idle-blocks.ts'
+import { handlesOfPod, releaseLeak, suspectHandles } from './leaks.ts'
+import { endClaim, staleClaims } from './stale-claims.ts'
 
 /** As Calico's: how long an address without a pod is left alone, because DEL is the node's to do. */
 const leakGraceMs = 15 * 60_000
@@ -28,118 +21,63 @@ export function routedClusterSide(deps: ClusterDeps, options: RoutedClusterOptio
   return new RoutedCluster(deps, options.leakGraceMs ?? leakGraceMs)
 }
 
+/**
+ * Whatever looks like garbage is looked at once more after the grace time, in the API itself, and only then freed. All
+ * is gone through twice in a grace time, so that nothing depends on an event that was missed. Nodes that are gone are
+ * not waited for.
+ */
 class RoutedCluster implements Lifecycle {
-  readonly #deps: ClusterDeps
-  readonly #blocks: Informer<IPAMBlock>
-  readonly #affinities: Informer<BlockAffinity>
-  readonly #store: BlockStore
+  readonly #context: ClusterContext
+  readonly #graceMs: number
   readonly #goneNodes: Workqueue
   readonly #leaks: Workqueue
+  readonly #idleBlocks: Workqueue
+  readonly #claims: Workqueue
   #subscriptions: Unsubscribe[] = []
+  #timer: NodeJS.Timeout | undefined
 
   constructor(deps: ClusterDeps, graceMs: number) {
-    this.#deps = deps
-    const { kube, log } = deps
-    this.#blocks = createInformer(kube, ipamBlocks, { log })
-    this.#affinities = createInformer(kube, blockAffinities, { log })
-    this.#store = new BlockStore(kube, new BlockView(this.#blocks))
-    this.#goneNodes = new Workqueue({ name: 'routed-nodes', log, reconcile: (node) => this.#releaseNode(node) })
-    this.#leaks = new Workqueue({
-      name: 'routed-leaks',
-      log,
-      settleMs: graceMs,
-      reconcile: (handle) => this.#releaseLeak(handle),
-    })
+    const context = createContext(deps)
+    this.#context = context
+    this.#graceMs = graceMs
+    const queue = (name: string, settleMs: number, reconcile: (key: string) => Promise<void>): Workqueue =>
+      new Workqueue({ name, log: deps.log, settleMs, reconcile })
+    this.#goneNodes = queue('routed-nodes', 0, (node) => releaseNode(context, node))
+    this.#leaks = queue('routed-leaks', graceMs, (handle) => releaseLeak(context, handle))
+    this.#idleBlocks = queue('routed-idle-blocks', graceMs, (cidr) => releaseIdleBlock(context, cidr))
+    this.#claims = queue('routed-claims', graceMs, (name) => endClaim(context, name))
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#blocks.start(signal), this.#affinities.start(signal)])
+    const { blocks, affinities, pools, deps } = this.#context
+    await Promise.all([blocks.start(signal), affinities.start(signal), pools.start(signal)])
     this.#subscriptions = [
-      this.#deps.nodes.on((event) => {
+      deps.nodes.on((event) => {
         if (event.type === 'deleted') this.#goneNodes.add(event.object.metadata.name)
       }),
-      this.#deps.pods.on((event) => {
-        if (event.type === 'deleted') this.#suspectPod(event.object.metadata)
+      deps.pods.on((event) => {
+        if (event.type !== 'deleted') return
+        for (const handle of handlesOfPod(this.#context, event.object.metadata)) this.#leaks.add(handle)
       }),
     ]
-    this.#suspectAll()
+    this.#scan()
+    this.#timer = setInterval(() => this.#scan(), Math.max(this.#graceMs / 2, 10))
+    this.#timer.unref()
   }
 
   async stop(): Promise<void> {
+    clearInterval(this.#timer)
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     this.#subscriptions = []
-    await Promise.all([this.#goneNodes.stop(), this.#leaks.stop()])
+    await Promise.all([this.#goneNodes, this.#leaks, this.#idleBlocks, this.#claims].map((queue) => queue.stop()))
   }
 
-  /** What happened while no controller ran. */
-  #suspectAll(): void {
-    const named = [
-      ...this.#blocks.list().flatMap((block) => ownerOf(block) ?? []),
-      ...this.#affinities.list().map(({ spec }) => spec.node),
-      ...this.#allocations().map(({ node }) => node),
-    ]
-    for (const node of new Set(named)) if (this.#deps.nodes.get(node) === undefined) this.#goneNodes.add(node)
-    for (const allocation of this.#allocations()) {
-      const pod = this.#deps.pods.get(allocation.pod, allocation.namespace)
-      if (isLeaked(allocation, pod)) this.#leaks.add(allocation.handleId)
-    }
-  }
-
-  #suspectPod({ name, namespace }: { name: string; namespace?: string }): void {
-    for (const allocation of this.#allocations()) {
-      if (allocation.pod === name && allocation.namespace === namespace) this.#leaks.add(allocation.handleId)
-    }
-  }
-
-  /** Asks the API itself, not the informer: a copy that lags must not cost a living pod its address. */
-  async #releaseLeak(handleId: string): Promise<void> {
-    const allocations = this.#allocations().filter((allocation) => allocation.handleId === handleId)
-    if (allocations.length === 0) return
-    for (const allocation of allocations) {
-      const pod = await this.#deps.kube.find(pods, allocation.pod, allocation.namespace)
-      if (!isLeaked(allocation, pod)) return
-    }
-    const freed = await releaseByHandle({ kube: this.#deps.kube, store: this.#store }, handleId)
-    this.#deps.log.warn({ handleId, freed, pod: allocations[0]?.pod }, 'released addresses that no pod has')
-  }
-
-  /** Everything of a node that is gone: its pods' addresses, its blocks, its claims. */
-  async #releaseNode(nodeName: string): Promise<void> {
-    if (await this.#nodeExists(nodeName)) return
-    const { kube, log } = this.#deps
-    const handles = new Set(
-      this.#allocations()
-        .filter(({ node }) => node === nodeName)
-        .map(({ handleId }) => handleId),
-    )
-    const cidrs = new Set([
-      ...this.#blocks
-        .list()
-        .filter((block) => ownerOf(block) === nodeName)
-        .map(({ spec }) => spec.cidr),
-      ...this.#affinities
-        .list()
-        .filter(({ spec }) => spec.node === nodeName)
-        .map(({ spec }) => spec.cidr),
-    ])
-    await runAll(`release what node ${nodeName} had`, [
-      ...[...handles].map((handle) => async () => void (await releaseByHandle({ kube, store: this.#store }, handle))),
-      ...[...cidrs].map((cidr) => () => releaseBlock({ kube, store: this.#store }, { nodeName, cidr })),
-    ])
-    log.info({ node: nodeName, handles: handles.size, blocks: [...cidrs] }, 'released what a deleted node had')
-  }
-
-  async #nodeExists(nodeName: string): Promise<boolean> {
-    try {
-      await this.#deps.kube.get(nodes, nodeName)
-      return true
-    } catch (error) {
-      if (isNotFound(error)) return false
-      throw error
-    }
-  }
-
-  #allocations(): PodAllocation[] {
-    return podAllocations(this.#store.view.list())
+  #scan(): void {
+    const { deps, store, pools } = this.#context
+    const facts = { blocks: store.view.list(), pools: pools.list(), nodes: deps.nodes.list() }
+    for (const node of suspectNodes(this.#context)) this.#goneNodes.add(node)
+    for (const handle of suspectHandles(this.#context)) this.#leaks.add(handle)
+    for (const cidr of idleBlocks(facts)) this.#idleBlocks.add(cidr)
+    for (const name of staleClaims(this.#context)) this.#claims.add(name)
   }
 }

@@ -52,6 +52,23 @@ export async function releaseBlock(
   if (pending !== undefined) await deleteAffinity(deps.kube, pending)
 }
 
+/**
+ * Gives up a block that was empty when it was read. When somebody has taken an address of it meanwhile, the claim is
+ * confirmed again and the block stays. Tells whether it is gone.
+ */
+export async function releaseEmptyBlock(
+  deps: Pick<ClaimDeps, 'kube' | 'store'>,
+  { nodeName, block }: { nodeName: string; block: IPAMBlock },
+): Promise<boolean> {
+  const found = await deps.kube.find(blockAffinities, affinityName(nodeName, block.spec.cidr))
+  const pending = found === undefined ? undefined : await setState(deps.kube, found, 'pendingDeletion')
+  const isGone = await deps.store.delete(block)
+  if (pending === undefined) return isGone
+  if (isGone) await deleteAffinity(deps.kube, pending)
+  else await setState(deps.kube, pending, 'confirmed')
+  return isGone
+}
+
 async function disown(store: BlockStore, { nodeName, cidr }: { nodeName: string; cidr: string }): Promise<void> {
   const block = await store.read(cidr)
   if (block === undefined || ownerOf(block) !== nodeName) return

@@ -90,6 +90,11 @@ function selects(selector: string | undefined, labels: Labels): boolean {
   }
 }
 
+/** Whether nodes with these labels may claim blocks of the pool. */
+export function mayClaim(pool: IPPool, nodeLabels: Labels): boolean {
+  return pool.spec.disabled !== true && selects(pool.spec.nodeSelector, nodeLabels)
+}
+
 function isUsable(pool: IPPool, family: Family): boolean {
   if (pool.spec.disabled === true || pool.metadata.deletionTimestamp !== undefined) return false
   try {
