@@ -19,13 +19,20 @@ const reply = `1007-Table master4:
 0000 
 `
 
-it('parseRoutes reads destinations, where they come from and every next hop', () => {
+it('parseRoutes reads destinations, where they come from, every next hop, and which one is used', () => {
   const { lines } = parseReplyLines(reply)
+  const used = (destination: string, protocol: string, gateways: string[]) => ({
+    destination,
+    protocol,
+    gateways,
+    isPrimary: true,
+    ...(gateways.length === 0 ? {} : { interfaceName: 'x0' }),
+  })
   expect(parseRoutes({ lines, text: '' })).toEqual([
-    { destination: '10.3.0.0/16', protocol: 'Node_192_168_100_10', gateways: ['10.0.0.2', '10.0.0.3'] },
-    { destination: '10.1.0.0/16', protocol: 'Mesh_192_168_100_1', gateways: ['10.0.0.2'] },
-    { destination: '10.1.0.0/16', protocol: 'static4', gateways: ['10.0.0.9'] },
-    { destination: '10.2.0.0/16', protocol: 'static4', gateways: [] },
-    { destination: 'fd00:10::/64', protocol: 'Node_fd00__2', gateways: ['fe80::1'] },
+    used('10.3.0.0/16', 'Node_192_168_100_10', ['10.0.0.2', '10.0.0.3']),
+    used('10.1.0.0/16', 'Mesh_192_168_100_1', ['10.0.0.2']),
+    { ...used('10.1.0.0/16', 'static4', ['10.0.0.9']), isPrimary: false },
+    used('10.2.0.0/16', 'static4', []),
+    used('fd00:10::/64', 'Node_fd00__2', ['fe80::1']),
   ])
 })

@@ -7,6 +7,8 @@ export interface CliIo {
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
+  /** Aborts when the user wants the command to stop; asked for only by commands that then have something to clean up. */
+  interruption?(): AbortSignal
   /** Exit code of a command that did not throw. @default 0 */
   setExitCode(code: number): void
 }

@@ -12,6 +12,7 @@ export interface CliInput {
   stdin: NodeJS.ReadStream
   stdout: NodeJS.WriteStream
   stderr: NodeJS.WriteStream
+  interruption?(): AbortSignal
 }
 
 /** Runs one command line. Resolves with the exit code: 0, 1 for a failure, 2 for a wrong command line. Never rejects. */

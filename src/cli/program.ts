@@ -106,6 +106,12 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ipam/index.ts')).registerIpam,
   },
   {
+    name: 'bgp',
+    group: objects,
+    summary: 'BGP of the cluster: status, migrate between mesh, route reflectors and ToR',
+    load: async () => (await import('./commands/bgp/index.ts')).registerBgp,
+  },
+  {
     name: 'lab',
     group: nodeGroup,
     summary: 'a whole cluster on this machine: up, down, status, exec',

@@ -22,11 +22,19 @@ const timers: BgpTimers = {
   errorWaitSeconds: [1, 30],
 }
 
+const prefixes = { mesh: 'Mesh', global: 'Global', node: 'Node' } as const
+
 /** `Mesh_`, `Global_` or `Node_`, from which `node status` reads the peer's type, and the address. */
 export function sessionName({ kind, address, port }: BgpSession): string {
-  const prefix = { mesh: 'Mesh', global: 'Global', node: 'Node' }[kind]
+  const prefix = prefixes[kind]
   const suffix = port === defaultBgpPort ? '' : `_port_${port}`
   return `${prefix}_${address.replaceAll(/[.:]/g, '_')}${suffix}`
+}
+
+/** The kind of session that a protocol's name tells; undefined for a name that is none of ours. */
+export function peerTypeOf(name: string): BgpSession['kind'] | undefined {
+  const prefix = name.split('_', 1)[0]
+  return (['mesh', 'global', 'node'] as const).find((kind) => prefixes[kind] === prefix && name !== prefix)
 }
 
 /** Whether BFD watches the session. */

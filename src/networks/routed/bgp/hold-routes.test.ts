@@ -33,7 +33,12 @@ const input: BirdInput = {
   settings: bgpSettings([], 'master01'),
 }
 const config = buildBirdConfig(input)
-const route = { destination: '10.244.9.0/24', protocol: 'Mesh_192_168_100_101', gateways: ['192.168.100.101'] }
+const route = {
+  destination: '10.244.9.0/24',
+  protocol: 'Mesh_192_168_100_101',
+  gateways: ['192.168.100.101'],
+  isPrimary: true,
+}
 
 describe('losesSessions', () => {
   it('is so when a session is gone or is another', () => {
@@ -62,8 +67,8 @@ describe('holdRoutes', () => {
   })
 
   it('holds each family in a protocol of its own, and nothing that leads nowhere', () => {
-    const six = { destination: 'fd00:10::/122', protocol: 'Mesh_x', gateways: ['fe80::1'] }
-    const text = renderBirdConfig(holdRoutes(config, [six, { ...route, gateways: [] }]))
+    const six = { destination: 'fd00:10::/122', protocol: 'Mesh_x', gateways: ['fe80::1'], isPrimary: true }
+    const text = renderBirdConfig(holdRoutes(config, [six, { ...route, gateways: [], isPrimary: true }]))
     expect(text).toContain('protocol static held6')
     expect(text).not.toContain('held4')
   })
@@ -71,5 +76,7 @@ describe('holdRoutes', () => {
 
 it('stillMissing names what no peer announces', () => {
   const found = { ...route, destination: '10.244.10.0/24' }
-  expect(stillMissing([route, found], [{ ...found, protocol: 'Node_x', gateways: [] }])).toEqual([route])
+  expect(stillMissing([route, found], [{ ...found, protocol: 'Node_x', gateways: [], isPrimary: true }])).toEqual([
+    route,
+  ])
 })

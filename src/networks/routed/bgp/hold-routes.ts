@@ -2,11 +2,36 @@ import { isDeepStrictEqual } from 'node:util'
 import { parseCidr } from '../../../base/ip.ts'
 import type { BgpProtocol, BirdConfig, BirdFilter, StaticProtocol } from '../../../bird/config.ts'
 import type { BirdRoute } from '../../../bird/routes.ts'
+import type { BGPConfiguration } from '../resources.ts'
 
 const families = [4, 6] as const
 
 /** Below BGP's 100: a held route is used only while no peer says anything of the network. */
 const heldPreference = 1
+
+/**
+ * Annotation of BGPConfiguration `default`, there while `twinlane bgp migrate` is at work: `<seconds> <ID of the run>`.
+ * Every node holds what its peers announce until it is gone, or nothing has changed for so many seconds.
+ */
+export const holdAnnotation = 'twinlane.io/bgp-hold'
+
+/** A hold of all routes that somebody asks for. */
+export interface RouteHold {
+  /** Tells two holds apart. */
+  readonly key: string
+  readonly ms: number
+}
+
+/** A migration that was killed and never run again must not hold routes for hours. */
+const longestHoldSeconds = 600
+
+/** What the annotation asks for; undefined without one, or with one that cannot be read. */
+export function holdOf(configurations: readonly BGPConfiguration[]): RouteHold | undefined {
+  const cluster = configurations.find(({ metadata }) => metadata.name === 'default')
+  const key = cluster?.metadata.annotations?.[holdAnnotation] ?? ''
+  const seconds = Number(/^(\d+) \S+$/.exec(key)?.[1] ?? 0)
+  return seconds > 0 ? { key, ms: Math.min(seconds, longestHoldSeconds) * 1000 } : undefined
+}
 
 /** Whether a session that is there before will not be there as it is: then its routes go, until others bring them. */
 export function losesSessions(before: BirdConfig, after: BirdConfig): boolean {

@@ -63,6 +63,14 @@ describe('the mesh', () => {
     expect(brief(sessionsOf(work01, withReflector, [], true))).toEqual(['mesh 192.168.100.102 passive'])
   })
 
+  it('makes no second session to a node that a BGPPeer names', () => {
+    const labelled = [{ ...master01, labels: { 'route-reflector': 'true' } }, work01, work02]
+    expect(brief(sessionsOf(work01, labelled, [toReflectors], true))).toEqual([
+      'mesh 192.168.100.102 passive',
+      'node 192.168.100.10',
+    ])
+  })
+
   it('has no node without an address', () => {
     const bare = { ...work02, addresses: {} }
     expect(brief(sessionsOf(work01, [master01, bare], [], true))).toEqual(['mesh 192.168.100.10'])

@@ -69,7 +69,9 @@ export function selectPeers(input: PeerInput): SelectedPeers {
     ...peerings.filter(({ isGlobal }) => !isGlobal).flatMap((peering) => toRemotes(peering, local)),
     ...peerings.flatMap((peering) => backToLocals(peering, local)),
   ]).filter((session) => !globalKeys.has(keyOf(session)))
-  return { sessions: [...meshSessions(input), ...global, ...specific].sort(byKindAndAddress), problems }
+  const chosen = new Set([...global, ...specific].map(keyOf))
+  const mesh = meshSessions(input).filter((session) => !chosen.has(keyOf(session)))
+  return { sessions: [...mesh, ...global, ...specific].sort(byKindAndAddress), problems }
 }
 
 /** Every other node of the mesh. Route reflectors have left it, on both sides. */

@@ -5,6 +5,7 @@ import { bgpNodeOf } from '../bgp/bgp-node.ts'
 import { bgpSettings } from '../bgp/bgp-settings.ts'
 import { buildBirdConfig } from '../bgp/build-config.ts'
 import { findMistakes } from '../bgp/find-mistakes.ts'
+import { holdOf } from '../bgp/hold-routes.ts'
 import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-peers.ts'
 import { isConfirmed } from '../ipam/affinity.ts'
 import { ownerOf } from '../ipam/block.ts'
@@ -57,7 +58,7 @@ export async function syncBird(
     settings,
     passwords,
   })
-  await bird.apply(config, signal)
+  await bird.apply(config, signal, holdOf(configurations.list()))
   const { isMeshEnabled } = settings
   return {
     problems: [...selected.problems, ...problems],

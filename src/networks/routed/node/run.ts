@@ -27,6 +27,7 @@ import { OwnAddress } from './own-address.ts'
 import { type Part, Parts, type Upkeep } from './parts.ts'
 import { Reports } from './reports.ts'
 import { createSources, type NodeSources, startSources, subscribe } from './sources.ts'
+import { StatusReporter } from './status-reporter.ts'
 import { Tunnels } from './tunnels.ts'
 import { verify } from './verify.ts'
 
@@ -43,6 +44,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #address: OwnAddress
   readonly #nft: NftTable
   readonly #bird: NodeBird
+  readonly #reporter: StatusReporter
   readonly #tunnels: Tunnels
   readonly #parts: Parts
   readonly #stopping = new AbortController()
@@ -60,6 +62,8 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     const reports = new Reports(deps)
     this.#nft = new NftTable({ kernel: deps.kernel, pools: this.#sources.pools })
     this.#bird = new NodeBird(this.#sources, { reports, carried: () => this.#tunnels.carried })
+    const { kube, log, nodeName, paths } = deps
+    this.#reporter = new StatusReporter({ kube, log, nodeName, birdSocket: paths.birdSocket })
     this.#tunnels = this.#createTunnels()
     this.#parts = new Parts(this.#upkeep(), deps.log)
   }
@@ -78,6 +82,8 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     await restoreHostInterfaces(kernel, log)
     await completeClaims(this.#context, affinities)
     this.#unsubscribe = subscribe(this.#sources, this.#parts.change)
+    // Not waited for: a cluster may lack the kind.
+    void this.#reporter.start(signal)
     for (const part of ['bird', 'releases', 'handles'] as const) this.#parts.change(part)
     this.#context.handles.noteAll(this.#deps.nodeName)
     this.#parts.started()

@@ -49,6 +49,8 @@ export function calicoResource<T extends KubeObject>(options: {
   shortNames: string[]
   description: string
   spec: Schema
+  /** Present: written through the status subresource only. */
+  status?: Schema
   printerColumns: PrinterColumn[]
 }): CustomResource<T> {
   return {
@@ -59,7 +61,7 @@ export function calicoResource<T extends KubeObject>(options: {
     singular: options.kind.toLowerCase(),
     shortNames: options.shortNames,
     isNamespaced: false,
-    hasStatus: false,
+    hasStatus: options.status !== undefined,
     printerColumns: options.printerColumns,
     schema: {
       type: 'object',
@@ -69,6 +71,7 @@ export function calicoResource<T extends KubeObject>(options: {
         kind: { type: 'string' },
         metadata: { type: 'object' },
         spec: options.spec,
+        ...(options.status === undefined ? {} : { status: options.status }),
       },
     },
   }
