@@ -4,6 +4,7 @@ import { createKernel } from '../../src/kernel/linux.ts'
 import { networkAttachmentDefinitions } from '../../src/kube/resources/net-attach-def.ts'
 import type { AttachRequest } from '../../src/networks/driver.ts'
 import type { OvnConfig } from '../../src/networks/ovn/config.ts'
+import { ipamClaims } from '../../src/networks/ovn/resources/ipam-claim.ts'
 import { ip } from '../support/netns.ts'
 import { canPing, eventually, inPod, OvnCluster, pingFive, sendMegabyte } from '../support/ovn-cluster.ts'
 
@@ -21,6 +22,7 @@ beforeAll(async () => {
     subnets: '10.4.0.0/24',
   })
   cluster.addNetwork('sealed', { topology: 'localnet', subnets: '10.5.0.0/24' })
+  cluster.addNetwork('lasting', { topology: 'layer2', subnets: '10.8.0.0/29', allowPersistentIPs: true })
   await addPhysicalNetwork()
   await cluster.startController()
   for (const node of cluster.fabric.nodes) await cluster.startAgent(node)
@@ -220,6 +222,56 @@ describe('several networks in one pod', () => {
     await cluster.createPod('twice', 'n1', JSON.stringify([{ name: 'flat' }, { name: 'flat', interface: 'other' }]))
     await eventually(() => cluster.events.some((text) => /default\/flat of OVN .* only once/.test(text)))
     expect(cluster.nbctl('lsp-list', 'flat_ovn_layer2_switch')).not.toMatch(/twice/)
+  })
+})
+
+describe('persistent addresses', () => {
+  const claim = (name: string, network = 'lasting') => ({
+    metadata: { name, namespace: 'default' },
+    spec: { network, interface: 'net1' },
+  })
+  const element = (name: string) => [{ name: 'lasting', 'ipam-claim-reference': name }]
+  const ipsOf = async (name: string) => (await cluster.kube.find(ipamClaims, name, 'default'))?.status?.ips
+
+  test('outlive their pod and the controller, and go to the next pod of the claim on any node', async () => {
+    await cluster.kube.create(ipamClaims, claim('vm'))
+    const first = await run('vm-1', 'n1', element('vm'))
+    expect(addressesOf(first)).toEqual(['10.8.0.1/29'])
+    await eventually(async () => (await ipsOf('vm'))?.[0] === '10.8.0.1/29')
+    await cluster.deletePod('vm-1')
+    await cluster.detach('n1', first.requests[0]!)
+    await cluster.stopController()
+    await cluster.startController()
+    const other = await run('other', 'n1', [{ name: 'lasting' }])
+    expect(addressesOf(other)).toEqual(['10.8.0.2/29'])
+    const second = await run('vm-2', 'n2', element('vm'))
+    expect(addressesOf(second)).toEqual(['10.8.0.1/29'])
+    expect(second.results[0]?.interfaces?.[1]?.mac).toBe(first.results[0]?.interfaces?.[1]?.mac)
+    expect(await canPing(other, '10.8.0.1')).toBe(true)
+  })
+
+  test('are free when the claim and its last pod are gone, not before', async () => {
+    await cluster.kube.delete(ipamClaims, 'vm', { namespace: 'default' })
+    const asking = JSON.stringify([{ name: 'lasting', ips: ['10.8.0.1/29'] }])
+    await cluster.createPod('heir', 'n1', asking)
+    await eventually(() => cluster.events.some((text) => /10.8.0.1 is in use by IPAMClaim default\/vm/.test(text)))
+    await cluster.deletePod('vm-2')
+    await eventually(() => cluster.annotationOf('heir')?.includes('10.8.0.1/29') === true)
+  })
+
+  test('are refused clearly without a claim, for another network, and where the network gives none', async () => {
+    await cluster.kube.create(ipamClaims, claim('foreign', 'flat'))
+    await cluster.createPod('no-claim', 'n1', JSON.stringify(element('missing')))
+    await cluster.createPod('foreign', 'n1', JSON.stringify(element('foreign')))
+    await cluster.createPod('not-here', 'n1', JSON.stringify([{ name: 'flat', 'ipam-claim-reference': 'foreign' }]))
+    const refusals = [
+      /there is no IPAMClaim default\/missing/,
+      /IPAMClaim default\/foreign is for network "flat", not for "lasting"/,
+      /network "flat" gives no persistent addresses to IPAMClaim foreign/,
+    ]
+    await eventually(() => refusals.every((pattern) => cluster.events.some((text) => pattern.test(text))))
+    await cluster.kube.create(ipamClaims, claim('missing'))
+    await eventually(() => cluster.annotationOf('no-claim')?.includes('10.8.0.') === true)
   })
 })
 

@@ -7,6 +7,7 @@ import { endpointSlices, namespaces, services } from '../../../kube/resources/co
 import { networkAttachmentDefinitions } from '../../../kube/resources/net-attach-def.ts'
 import type { ClusterDeps } from '../../driver.ts'
 import type { OvnSettings } from '../config.ts'
+import { ipamClaims } from '../resources/ipam-claim.ts'
 import type { SecondaryNetwork } from '../secondary/net-conf.ts'
 import { gatewayAddress, gatewayRouterId } from '../topology/gateway.ts'
 import { ClusterNetworkPods } from './cluster-network-pods.ts'
@@ -15,6 +16,7 @@ import { allocateNodes, nodeFacts, writeAllocation } from './nodes.ts'
 import { Northbound } from './northbound.ts'
 import { podKey } from './pod-places.ts'
 import { PodPorts } from './pod-ports.ts'
+import { PersistentAddresses } from './secondary/claims.ts'
 import { SecondaryNetworks } from './secondary/networks.ts'
 import { allocateSecondary } from './secondary/node-allocation.ts'
 import { SecondaryPods } from './secondary/secondary-pods.ts'
@@ -33,12 +35,14 @@ class ClusterSide implements Lifecycle {
   readonly #deps: ClusterDeps
   readonly #context: ClusterContext
   readonly #networks: SecondaryNetworks
+  readonly #secondary: SecondaryPods
   readonly #ports: PodPorts
   readonly #queue: Workqueue
   readonly #services
   readonly #slices
   readonly #namespaces
   readonly #nads
+  readonly #claims
   readonly #subscriptions: Unsubscribe[] = []
   readonly #stop = new AbortController()
   #running: Promise<void> = Promise.resolve()
@@ -53,15 +57,20 @@ class ClusterSide implements Lifecycle {
     this.#nads = createInformer(deps.kube, networkAttachmentDefinitions, { log })
     this.#context = createContext(settings, deps, { log, nads: this.#nads })
     this.#networks = new SecondaryNetworks(settings, this.#nads, deps.events)
-    const secondary = new SecondaryPods(this.#context, this.#networks, () => this.#work('topology'))
-    this.#ports = new PodPorts(this.#context, [new ClusterNetworkPods(this.#context), secondary])
+    this.#claims = createInformer(deps.kube, ipamClaims, { log })
+    this.#secondary = new SecondaryPods(this.#context, {
+      networks: this.#networks,
+      persistent: new PersistentAddresses({ kube: deps.kube, log, claims: this.#claims }),
+      onLeft: () => this.#work('topology'),
+    })
+    this.#ports = new PodPorts(this.#context, [new ClusterNetworkPods(this.#context), this.#secondary])
     const reconcile = (key: string): Promise<void> => this.#reconcile(key as Work)
     this.#queue = new Workqueue({ name: 'ovn', reconcile, log, settleMs: 5, maxDelayMs: 5000 })
   }
 
   /** Resolves when the API's objects are known; the database may come later. */
   async start(signal: AbortSignal): Promise<void> {
-    const informers = [this.#services, this.#slices, this.#namespaces, this.#nads]
+    const informers = [this.#services, this.#slices, this.#namespaces, this.#nads, this.#claims]
     const stop = AbortSignal.any([signal, this.#stop.signal])
     await Promise.all(informers.map((informer) => informer.start(stop)))
     this.#networks.refresh()
@@ -95,6 +104,7 @@ class ClusterSide implements Lifecycle {
       this.#services.onChange(() => this.#work('services')),
       this.#slices.onChange(() => this.#work('services')),
       this.#nads.onChange(() => this.#definitionsChanged()),
+      this.#claims.onChange(() => this.#claimsChanged()),
       // Somebody else's change of the database, or a database that was set up anew, is put right.
       this.#context.northbound.client.onConnection(() => this.#work('topology', 'services')),
       this.#context.northbound.client.onChange(() => this.#ports.recheck()),
@@ -107,6 +117,10 @@ class ClusterSide implements Lifecycle {
     this.#networks.refresh()
     this.#ports.resync()
     this.#work('nodes', 'topology')
+  }
+
+  #claimsChanged(): void {
+    for (const key of [...this.#secondary.claimsChanged()]) this.#ports.add(key)
   }
 
   #work(...keys: Work[]): void {

@@ -1,5 +1,7 @@
 import type { PodResource } from '../../../../kube/resources/core.ts'
 import { findNodeSubnets, isAsAsked, type PodNetwork } from '../../annotations.ts'
+import { AddressUnavailableError } from '../../ipam/pod-addresses.ts'
+import type { IpamClaim } from '../../resources/ipam-claim.ts'
 import type { SecondaryNetwork } from '../../secondary/net-conf.ts'
 import { type SecondaryPlace, secondaryMac, withLength } from '../../secondary/pod-rows.ts'
 import { SecondaryPools } from '../../secondary/pools.ts'
@@ -7,12 +9,15 @@ import type { SecondaryRequest } from '../../secondary/select.ts'
 import { switchNameOf } from '../../secondary/topology.ts'
 import { keyOfPod } from '../address-book.ts'
 import type { ClusterContext } from '../context.ts'
+import { claimOwner, type PersistentAddresses } from './claims.ts'
 
 interface Held extends SecondaryPlace {
   /** Where its addresses come from. */
   readonly pool: string
-  /** Whose they are; not always the pod's own. */
+  /** Whose they are: the pod's, or those of the claim that it refers to. */
   readonly owner: string
+  /** Gets the addresses written into it. */
+  readonly claim: IpamClaim | undefined
 }
 
 /** What a pod has already: its annotation's part, or its port's addresses. */
@@ -21,11 +26,15 @@ type Has = Pick<PodNetwork, 'ip_addresses' | 'mac_address'>
 /** Who has which address on which secondary network. Giving a place up twice does nothing. */
 export class SecondaryPlaces {
   readonly #context: Pick<ClusterContext, 'nodes'>
+  readonly #persistent: PersistentAddresses
   readonly #pools = new SecondaryPools()
+  /** Addresses of claims, by owner. */
+  readonly #claimed = new Map<string, { pool: string; addresses: readonly string[] }>()
   readonly #places = new Map<string, Map<string, Held>>()
 
-  constructor(context: Pick<ClusterContext, 'nodes'>) {
+  constructor(context: Pick<ClusterContext, 'nodes'>, persistent: PersistentAddresses) {
     this.#context = context
+    this.#persistent = persistent
   }
 
   /** Takes in networks and nodes' parts as they are now. */
@@ -35,6 +44,7 @@ export class SecondaryPlaces {
       if (network.topology !== 'layer3') {
         const subnets = network.subnets.map(({ cidr }) => cidr)
         this.#setPool(switchNameOf(network, ''), subnets, { of: 'network', excluded })
+        this.#reserveClaims(network)
         continue
       }
       for (const node of this.#context.nodes.list()) {
@@ -42,6 +52,18 @@ export class SecondaryPlaces {
         if (subnets.length > 0) this.#setPool(switchNameOf(network, node.metadata.name), subnets, { of: 'node' })
       }
     }
+  }
+
+  /** Frees what claims had that are gone and no pod uses any more. Returns whether there was anything. */
+  dropClaims(): boolean {
+    const used = new Set([...this.#places.values()].flatMap((ofPod) => [...ofPod.values()].map(({ owner }) => owner)))
+    const claims = this.#persistent.owners()
+    const gone = [...this.#claimed].filter(([owner]) => !used.has(owner) && !claims.has(owner))
+    for (const [owner, { pool, addresses }] of gone) {
+      this.#pools.release(pool, owner, addresses)
+      this.#claimed.delete(owner)
+    }
+    return gone.length > 0
   }
 
   keys(): Iterable<string> {
@@ -59,12 +81,15 @@ export class SecondaryPlaces {
     const node = pod.spec?.nodeName ?? ''
     const held = this.#places.get(`${namespace}/${name}`)?.get(request.nad)
     if (held?.uid === uid && held.node === node && isAsAsked(held, request.selection)) return held
-    const owner = `${namespace}/${name} (${uid}) on ${request.nad}`
+    const attachment = `${namespace}/${name} (${uid}) on ${request.nad}`
+    const claim = has === undefined ? this.#persistent.find(request, namespace) : this.#claimOf(request, namespace)
+    const owner = claim === undefined ? attachment : claimOwner(claim)
     const pool = switchNameOf(request.network, node)
-    const addresses = this.#addresses(pool, owner, { request, has })
+    const asked = has?.ip_addresses ?? nonEmpty(claim?.status?.ips) ?? request.selection.ips ?? []
+    const addresses = this.#take(request.network, { pool, owner, asked })
     const requested = has?.mac_address ?? request.selection.mac
-    const mac = secondaryMac(addresses, { requested, attachment: owner })
-    const place: Held = { nad: request.nad, namespace, name, uid, node, addresses, mac, pool, owner }
+    const mac = secondaryMac(addresses, { requested, attachment })
+    const place: Held = { nad: request.nad, namespace, name, uid, node, addresses, mac, pool, owner, claim }
     // What the pod, or one of its name that is gone, had before is free only now, so that this one does not get it.
     if (held !== undefined) this.release(held)
     this.#put(place)
@@ -72,26 +97,53 @@ export class SecondaryPlaces {
   }
 
   release(place: SecondaryPlace): void {
-    const { pool, owner } = place as Held
-    this.#pools.release(pool, owner, place.addresses)
+    const { pool, owner, claim } = place as Held
+    if (claim === undefined) this.#pools.release(pool, owner, place.addresses)
     const key = keyOfPod(place)
     const ofPod = this.#places.get(key)
     if (ofPod?.get(place.nad)?.uid === place.uid) ofPod.delete(place.nad)
     if (ofPod?.size === 0) this.#places.delete(key)
+    if (claim !== undefined) this.dropClaims()
   }
 
-  #addresses(
-    pool: string,
-    owner: string,
-    { request, has }: { request: SecondaryRequest; has: Has | undefined },
+  /** Writes the place's addresses into its claim, if it has one. */
+  record(place: SecondaryPlace): void {
+    const { claim, addresses } = place as Held
+    if (claim !== undefined) void this.#persistent.record(claim, addresses)
+  }
+
+  /** A pod that has its address keeps it, whatever has become of its claim. */
+  #claimOf(request: SecondaryRequest, namespace: string): IpamClaim | undefined {
+    try {
+      return this.#persistent.find(request, namespace)
+    } catch (error) {
+      if (error instanceof AddressUnavailableError) return undefined
+      throw error
+    }
+  }
+
+  #take(
+    { subnets }: SecondaryNetwork,
+    { pool, owner, asked }: { pool: string; owner: string; asked: readonly string[] },
   ): string[] {
-    const { subnets } = request.network
-    const asked = has?.ip_addresses ?? request.selection.ips ?? []
     if (subnets.length === 0) return asked.map((text) => withLength(text, []))
     return asked.length > 0 ? this.#pools.claim(pool, owner, asked) : this.#pools.allocate(pool, owner)
   }
 
+  /** What claims have is theirs, whether or not a pod uses it. */
+  #reserveClaims(network: SecondaryNetwork): void {
+    const pool = switchNameOf(network, '')
+    for (const claim of this.#persistent.list()) {
+      const addresses = claim.status?.ips ?? []
+      if (claim.spec?.network !== network.name || addresses.length === 0) continue
+      this.#claimed.set(claimOwner(claim), { pool, addresses })
+      this.#pools.reclaim(pool, claimOwner(claim), addresses)
+    }
+  }
+
   #put(place: Held): void {
+    const { claim, owner, pool, addresses } = place
+    if (claim !== undefined) this.#claimed.set(owner, { pool, addresses })
     const key = keyOfPod(place)
     const ofPod = this.#places.get(key) ?? new Map<string, Held>()
     ofPod.set(place.nad, place)
@@ -107,4 +159,8 @@ export class SecondaryPlaces {
       }
     }
   }
+}
+
+function nonEmpty(texts: readonly string[] | undefined): readonly string[] | undefined {
+  return texts === undefined || texts.length === 0 ? undefined : texts
 }

@@ -24,6 +24,7 @@ import { podKey } from '../pod-places.ts'
 import type { PodPlan, PodPlanner } from '../pod-planner.ts'
 import { leaveOtherSwitches } from '../pod-port-plan.ts'
 import { isLive, selectionsOf } from '../select-pods.ts'
+import type { PersistentAddresses } from './claims.ts'
 import type { SecondaryNetworks } from './networks.ts'
 import { SecondaryPlaces } from './places.ts'
 
@@ -40,10 +41,17 @@ export class SecondaryPods implements PodPlanner {
   readonly #onLeft: () => void
 
   /** `onLeft` is called when a pod has left a network, whose rows may have to go. */
-  constructor(context: ClusterContext, networks: SecondaryNetworks, onLeft: () => void) {
+  constructor(
+    context: ClusterContext,
+    {
+      networks,
+      persistent,
+      onLeft,
+    }: { networks: SecondaryNetworks; persistent: PersistentAddresses; onLeft: () => void },
+  ) {
     this.#context = context
     this.#networks = networks
-    this.#places = new SecondaryPlaces(context)
+    this.#places = new SecondaryPlaces(context, persistent)
     this.#onLeft = onLeft
     this.#ports = context.northbound.client.table('Logical_Switch_Port').indexBy(podKeyOfPort)
   }
@@ -72,6 +80,13 @@ export class SecondaryPods implements PodPlanner {
       const key = podKeyOfPort(port as unknown as LogicalSwitchPort)
       if (key !== undefined) yield key
     }
+  }
+
+  /** After a change of a claim: pods that were refused and may have better luck now. */
+  claimsChanged(): Iterable<string> {
+    this.#places.refresh([...this.#networks.current.networks.values()])
+    this.#places.dropClaims()
+    return this.#refusals.keys()
   }
 
   held(): Iterable<string> {
@@ -150,6 +165,7 @@ export class SecondaryPods implements PodPlanner {
       const written = findPodNetwork(pod, nad)
       const place = this.#places.give(pod, request, written)
       this.#planPort(place, network, transaction)
+      this.#places.record(place)
       work.kept.add(secondaryPortId(place))
       // An annotation that is written already stays as it is: the pod may be running with it.
       work.networks[nad] = written ?? buildSecondaryPodNetwork(place, network, selection.defaultRoute)
