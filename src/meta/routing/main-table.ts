@@ -30,14 +30,20 @@ export function planMainTable(
     removed: installed.filter((route) =>
       chosen.some((other) => other.destination === route.destination && !isReplacedBy(route, other)),
     ),
-    links: attachments.flatMap(({ ifName, result }) =>
-      chosen.flatMap(({ device, gateway }) =>
-        device === ifName && gateway !== undefined ? linkRouteTo(result, gateway, device) : [],
-      ),
-    ),
+    links: attachments.flatMap((attachment) => linksOf(attachment, chosen)),
     // A prefix goes where the default goes without a route of its own.
     added: chosen.filter((route) => isDecided(route) || !followsDefault(route, owners, installed)),
   }
+}
+
+/** Several attachments may have the same gateway; routes of one metric would replace one another. */
+function linksOf(
+  { ifName, result, isDefault, routing }: RoutedAttachment,
+  chosen: readonly PlannedRoute[],
+): PlannedRoute[] {
+  const gateways = chosen.flatMap(({ device, gateway }) => (device === ifName ? (gateway ?? []) : []))
+  const links = gateways.flatMap((gateway) => linkRouteTo(result, gateway, ifName))
+  return isDefault ? links : links.map((route) => ({ ...route, metric: routing.table }))
 }
 
 /** The kernel replaces a route of the same metric; one of another metric would stay beside it. */

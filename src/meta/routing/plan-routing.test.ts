@@ -303,3 +303,26 @@ test('whatever networks report, at most one default a family is left and every r
     }),
   )
 })
+
+test('a default route that moves to an interface with the same gateway leaves the route to it through eth0 in place', () => {
+  const gateway = '169.254.1.1'
+  const second: RoutedAttachment = {
+    ...eth1([gateway]),
+    result: { interfaces: [], ips: [{ address: '10.244.83.251/32', gateway }], routes: [], dns: {} },
+  }
+  const { operations } = planRouting([eth0, second])
+  const links = operations.filter((step) => 'route' in step && step.route.destination === `${gateway}/32`)
+  const ofMain = links.flatMap((step) => ('route' in step && step.route.table === undefined ? [step.route] : []))
+  expect(ofMain).toEqual([{ family: 4, destination: `${gateway}/32`, device: 'eth1', scope: 253, metric: 1001 }])
+  const back = planRoutingChange([eth0, second], [eth0]).operations
+  expect(back).toContainEqual({
+    op: 'ensureRoute',
+    route: { family: 4, destination: '0.0.0.0/0', device: 'eth0', gateway },
+  })
+  expect(
+    back.some(
+      (step) =>
+        'route' in step && step.route.device === 'eth0' && step.op === 'deleteRoute' && step.route.table === undefined,
+    ),
+  ).toBe(false)
+})

@@ -30,6 +30,11 @@ export function podMac(key: AttachmentKey): string {
   return [first, ...digest.subarray(1, 6)].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
 }
 
+/** Metric of an additional interface's route to its gateway: its own in the pod, behind that of eth0. */
+export function linkMetric(ifName: string): number {
+  return 1024 + createHash('sha1').update(ifName).digest().readUInt16BE()
+}
+
 /** What the host end's alias in the kernel says: enough to repair and to clean up without any file. */
 export interface LinkOwner extends AttachmentKey {
   /** IPv4 first. */

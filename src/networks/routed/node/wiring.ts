@@ -2,7 +2,7 @@ import { type Family, familyOf, hostPrefixOf } from '../../../base/ip.ts'
 import type { CniResult } from '../../../cni/result.ts'
 import type { Operation, Route } from '../../../kernel/kernel.ts'
 import type { AttachmentKey } from '../../driver.ts'
-import { formatAlias, hostMac, podGateways } from './names.ts'
+import { formatAlias, hostMac, linkMetric, podGateways } from './names.ts'
 
 /** The two ends of a pod interface. */
 export interface Pair {
@@ -118,7 +118,7 @@ export function podOperations({ owner, isDefault, addresses, families }: Wiring)
     ...(families.includes(6) ? ipv6PodSettings(device) : [ipv6Off(device)]),
     { op: 'setLink', name: device, isUp: true },
     ...addresses.map((address): Operation => ({ op: 'ensureAddress', device, address: hostPrefixOf(address) })),
-    ...families.flatMap((family) => gatewayOperations(family, device)),
+    ...families.flatMap((family) => gatewayOperations(family, { device, isDefault })),
     ...(isDefault ? families.flatMap((family) => defaultOperations(family, device)) : []),
   ]
 }
@@ -133,11 +133,13 @@ function ipv6PodSettings(device: string): Operation[] {
   ]
 }
 
-function gatewayOperations(family: Family, device: string): Operation[] {
+/** All interfaces of a pod have the same gateway: routes to it of one metric would replace one another. */
+function gatewayOperations(family: Family, { device, isDefault }: { device: string; isDefault: boolean }): Operation[] {
   const address = podGateways[family]
+  const route = { family, destination: hostPrefixOf(address), device, scope: scopeLink }
   const link: Operation = {
     op: 'ensureRoute',
-    route: { family, destination: hostPrefixOf(address), device, scope: scopeLink },
+    route: isDefault ? route : { ...route, metric: linkMetric(device) },
   }
   return [
     // An IPv6 gateway is on the link as it is.
