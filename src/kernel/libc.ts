@@ -1,3 +1,4 @@
+import { promisify } from 'node:util'
 import koffi from 'koffi'
 import { errnoName } from './errno.ts'
 import { KernelError } from './errors.ts'
@@ -13,6 +14,8 @@ export interface Libc {
   listen(fd: number, backlog: number): number
   setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number
   send(fd: number, buffer: Buffer, length: number, flags: number): number
+  /** `send` by a thread of Node's pool, for what keeps the kernel busy for long. Resolves with its result. */
+  sendElsewhere(fd: number, bytes: Buffer): Promise<number>
   recv(fd: number, buffer: Buffer, length: number, flags: number): number
   poll(list: Buffer, count: number, timeoutMs: number): number
   ioctl(fd: number, request: number, argument: Buffer): number
@@ -46,17 +49,22 @@ export function lastErrno(): number {
   return koffi.errno()
 }
 
+/** A function of a library; `async` runs it in a thread of Node's pool. */
+type Declared = ReturnType<ReturnType<typeof koffi.load>['func']>
+
 function load(): Libc {
   const library = koffi.load('libc.so.6')
-  const declare = (definition: string): unknown => library.func(definition)
+  const declare = (definition: string): Declared => library.func(definition)
+  // The result is ssize_t, which koffi does not have; what we send and receive is far below 2^53.
+  const send = declare('int64_t send(int fd, const void *buffer, size_t length, int flags)')
   return {
     setns: declare('int setns(int fd, int kind)'),
     socket: declare('int socket(int domain, int type, int protocol)'),
     bind: declare('int bind(int fd, const void *address, uint32_t length)'),
     listen: declare('int listen(int fd, int backlog)'),
     setsockopt: declare('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)'),
-    // The result is ssize_t, which koffi does not have; what we send and receive is far below 2^53.
-    send: declare('int64_t send(int fd, const void *buffer, size_t length, int flags)'),
+    send,
+    sendElsewhere: async (fd: number, bytes: Buffer) => Number(await promisify(send.async)(fd, bytes, bytes.length, 0)),
     recv: declare('int64_t recv(int fd, void *buffer, size_t length, int flags)'),
     poll: declare('int poll(void *list, unsigned long count, int timeout)'),
     ioctl: declare('int ioctl(int fd, unsigned long request, void *argument)'),

@@ -9,8 +9,8 @@ interface Batch {
 }
 
 /**
- * Deletes links, many with one wait. The kernel needs about 20 ms for a deletion, in which it does nothing but wait
- * (RCU), and needs no longer for a hundred at once.
+ * Deletes links, many with one wait. The kernel needs some milliseconds for a deletion, in which it does nothing but
+ * wait (RCU), and hardly longer for a hundred at once.
  */
 export class LinkRemover {
   readonly #remove: (names: readonly string[]) => Promise<void>

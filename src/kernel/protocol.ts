@@ -19,7 +19,7 @@ import type { RouteFilter } from './read.ts'
 export interface WorkerCalls {
   apply(netns: Netns, operations: readonly Operation[]): void
   applyEach(batches: readonly OperationBatch[]): void
-  removeLinks(names: readonly string[]): void
+  removeLinks(names: readonly string[]): Promise<void>
   links(netns: Netns): Link[]
   findLink(netns: Netns, name: string): Link | undefined
   addresses(netns: Netns, device?: string): Address[]

@@ -16,7 +16,7 @@ export class RequestClient {
   async call<Method extends keyof WorkerCalls>(
     method: Method,
     ...args: Parameters<WorkerCalls[Method]>
-  ): Promise<ReturnType<WorkerCalls[Method]>> {
+  ): Promise<Awaited<ReturnType<WorkerCalls[Method]>>> {
     if (this.#isClosed) throw new KernelError(method, 'ECANCELED', 'the kernel client is closed')
     const worker = this.#running()
     const id = ++this.#lastId
@@ -25,7 +25,7 @@ export class RequestClient {
     // The process must not end while somebody waits for an answer.
     if (this.#pending.size === 1) worker.ref()
     worker.postMessage({ id, method, args })
-    return (await answer.promise) as ReturnType<WorkerCalls[Method]>
+    return (await answer.promise) as Awaited<ReturnType<WorkerCalls[Method]>>
   }
 
   /** Lets what is under way finish, then ends the thread. */

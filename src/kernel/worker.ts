@@ -4,7 +4,7 @@ import { applyAll } from './apply.ts'
 import { KernelError } from './errors.ts'
 import type { Netns } from './kernel.ts'
 import { libc } from './libc.ts'
-import { removeLinks } from './links.ts'
+import { LinkDeletion } from './link-deletion.ts'
 import { leaveNetnsBehind, withNetns } from './namespace.ts'
 import { openNftWatchSocket, openWatchSocket } from './netlink/socket.ts'
 import { runNftables } from './nftables.ts'
@@ -27,31 +27,40 @@ export function runKernelWorker(): void {
 }
 
 function serve(port: MessagePort): void {
-  port.on('message', (request: Request | 'stop') => {
-    if (request !== 'stop') {
-      port.postMessage(answer(request))
-      return
-    }
+  const inWork = new Set<Promise<void>>()
+  const stop = async (): Promise<void> => {
+    await Promise.all(inWork)
+    await deletion.finished()
     leaveNetnsBehind()
     port.close()
+  }
+  port.on('message', (request: Request | 'stop') => {
+    if (request === 'stop') return void stop()
+    const work = answer(request)
+      .then((message) => port.postMessage(message))
+      .finally(() => inWork.delete(work))
+    inWork.add(work)
   })
 }
 
-function answer(request: Request): Answer {
+/** Whoever asks may have several calls under way; all but the deletion of links are done when this returns. */
+async function answer(request: Request): Promise<Answer> {
   try {
     const call = calls[request.method] as (...args: unknown[]) => unknown
-    return { id: request.id, value: call(...request.args) }
+    return { id: request.id, value: await call(...request.args) }
   } catch (error) {
     return { id: request.id, error: plainError(error, request.method) }
   }
 }
+
+const deletion = new LinkDeletion()
 
 const calls: WorkerCalls = {
   apply: (netns, operations) => within(netns, (session) => applyAll(session, netns, operations)),
   applyEach: (batches) => {
     for (const { netns, operations } of batches) within(netns, (session) => applyAll(session, netns, operations))
   },
-  removeLinks: (names) => within(undefined, (session) => removeLinks(session, names)),
+  removeLinks: (names) => deletion.remove(names, (work) => within(undefined, work)),
   links: (netns) => within(netns, (session) => session.links().map(linkOf)),
   findLink: (netns, name) =>
     within(netns, (session) => {

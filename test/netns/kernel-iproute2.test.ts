@@ -39,6 +39,53 @@ describe('the kernel as iproute2 sees it', () => {
       .map((line) => line.trim())
       .filter((line) => line !== '')
 
+  it('gives a veth one queue at each end, for which the kernel does not have to wait', async () => {
+    await attachPod()
+    for (const [netns, name] of [
+      [host, 'cali0'],
+      [pod, 'eth0'],
+    ] as const) {
+      expect((await ipJson(netns, '-d', 'link', 'show', name))[0]).toMatchObject({ num_tx_queues: 1, num_rx_queues: 1 })
+    }
+  })
+
+  describe('deletes links of the process’ own namespace', () => {
+    const make = (name: string): Promise<void> =>
+      kernel.apply(undefined, [{ op: 'ensureVeth', name, peer: { name, netns: pod }, isUp: true }])
+    const remove = (name: string): Promise<void> => kernel.apply(undefined, [{ op: 'deleteLink', name }])
+    const names = Array.from({ length: 20 }, (_, index) => `twtest${index}`)
+    const left = async (netns: string | undefined): Promise<string[]> =>
+      (await kernel.links(netns)).map(({ name }) => name).filter((name) => name.startsWith('twtest'))
+
+    it('one after the other, each gone at both ends and its name free when the call resolves', async () => {
+      for (let round = 0; round < 20; round++) {
+        await make('twtest0')
+        await remove('twtest0')
+        expect([await left(undefined), await left(pod)]).toEqual([[], []])
+      }
+    })
+
+    it('all at once, and those that are not there too', async () => {
+      await Promise.all(names.map(make))
+      await Promise.all([...names, 'twtest-none'].map(remove))
+      expect([await left(undefined), await left(pod)]).toEqual([[], []])
+    })
+
+    it('while others delete them', async () => {
+      await Promise.all(names.map(make))
+      await Promise.all([...names.map(remove), ...names.map((name) => ip(pod, 'link', 'del', name).catch(() => ''))])
+      expect([await left(undefined), await left(pod)]).toEqual([[], []])
+    })
+
+    it('and can be closed while the kernel has not finished', async () => {
+      const other = createKernel()
+      await other.apply(undefined, [{ op: 'ensureVeth', name: 'twtest0', peer: { name: 'twtest0', netns: pod } }])
+      await other.apply(undefined, [{ op: 'deleteLink', name: 'twtest0' }])
+      await other.close()
+      expect(await left(undefined)).toEqual([])
+    })
+  })
+
   it('makes a veth into another namespace with MAC and MTU', async () => {
     await kernel.apply(host, [
       {

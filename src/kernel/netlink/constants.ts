@@ -62,6 +62,8 @@ export const IFLA = {
   IFALIAS: 20,
   GROUP: 27,
   NET_NS_FD: 28,
+  NUM_TX_QUEUES: 31,
+  NUM_RX_QUEUES: 32,
   LINK_NETNSID: 37,
 } as const
 export const IFLA_INFO_KIND = 1
@@ -134,6 +136,8 @@ export const NTF_PROXY = 0x08
 export const NUD_REACHABLE = 0x02
 export const NUD_NOARP = 0x40
 export const NUD_PERMANENT = 0x80
+
+export const RTNLGRP_LINK = 1
 
 /** Multicast groups (RTNLGRP_*) that a watch joins, as the bits of nl_groups. */
 export const WATCH_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19, 24].reduce((bits, group) => bits | (1 << (group - 1)), 0)

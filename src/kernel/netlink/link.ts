@@ -22,6 +22,8 @@ export interface LinkSettings {
   /** 0 takes the link out of its bridge. */
   readonly masterIndex?: number | undefined
   readonly netnsFd?: number | undefined
+  /** Only when it is created; transmit and receive queues alike. */
+  readonly queues?: number | undefined
 }
 
 /** A link as the kernel reports it, with what only this folder needs. */
@@ -104,6 +106,11 @@ export function decodeLink(body: Buffer): LinkReport {
   }
 }
 
+/** The index of a link message. */
+export function linkIndex(body: Buffer): number {
+  return body.readInt32LE(4)
+}
+
 /** The address family of a link message; bridges send their own kind. */
 export function linkFamily(body: Buffer): number {
   return body.readUInt8(0)
@@ -128,5 +135,7 @@ function linkAttributes(settings: LinkSettings): Attribute[] {
     [IFLA.IFALIAS, settings.alias === undefined ? undefined : Buffer.from(settings.alias, 'utf8')],
     [IFLA.MASTER, number(settings.masterIndex)],
     [IFLA.NET_NS_FD, number(settings.netnsFd)],
+    [IFLA.NUM_TX_QUEUES, number(settings.queues)],
+    [IFLA.NUM_RX_QUEUES, number(settings.queues)],
   )
 }

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs'
 import { errnoName } from '../errno.ts'
 import { KernelError } from '../errors.ts'
 import { CLOEXEC, check, lastErrno, libc } from '../libc.ts'
+import { ignoreKernelCodes } from '../tolerate.ts'
 import {
   NFNLGRP_NFTABLES,
   NLM_F_ACK,
@@ -48,15 +49,16 @@ export interface NetlinkRequest {
 }
 
 /**
- * An rtnetlink socket. It belongs for ever to the namespace that the thread was in when it was opened. All calls are
- * synchronous: the kernel has queued its answer when send() returns.
+ * An rtnetlink socket. It belongs for ever to the namespace that the thread was in when it was opened. Calls are
+ * synchronous, but for `sendElsewhere`: the kernel has queued its answer when send() returns.
  */
 export class NetlinkSocket {
   readonly #fd: number
   #sequence = 0
 
-  constructor() {
-    this.#fd = openSocket(0)
+  /** With multicast groups, as the bits of nl_groups, it also hears what they tell; then only to be used with `listen`. */
+  constructor(groups = 0) {
+    this.#fd = openSocket(groups)
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) setFlag(this.#fd, option)
     setTimeoutOption(this.#fd, ANSWER_TIMEOUT_S)
   }
@@ -82,17 +84,38 @@ export class NetlinkSocket {
     }
   }
 
+  /** Sends a change from a thread of Node's pool; resolves when the kernel has done it. What came of it, `listen` tells. */
+  async sendElsewhere(what: string, request: NetlinkRequest): Promise<void> {
+    const { bytes } = this.#encode({ ...request, flags: (request.flags ?? 0) | NLM_F_ACK })
+    if ((await libc().sendElsewhere(this.#fd, bytes)) < 0)
+      throw new KernelError(what, 'EIO', 'the request was not sent')
+  }
+
+  /** Waits for messages: answers and what the groups tell. None when the kernel had to drop some. Throws KernelError. */
+  listen(what: string): Message[] {
+    try {
+      return decodeMessages(this.#receive(what))
+    } catch (error) {
+      ignoreKernelCodes(error, 'ENOBUFS')
+      return []
+    }
+  }
+
   close(): void {
     closeSync(this.#fd)
   }
 
   #exchange(what: string, request: NetlinkRequest): Message[] {
+    const { bytes, sequence } = this.#encode(request)
+    check(what, Number(libc().send(this.#fd, bytes, bytes.length, 0)))
+    return this.#collect(what, sequence)
+  }
+
+  #encode(request: NetlinkRequest): { bytes: Buffer; sequence: number } {
     this.#sequence = (this.#sequence + 1) >>> 0
     const sequence = this.#sequence
     const flags = (request.flags ?? 0) | NLM_F_REQUEST
-    const bytes = encodeMessage({ type: request.type, flags, sequence, body: request.body })
-    check(what, Number(libc().send(this.#fd, bytes, bytes.length, 0)))
-    return this.#collect(what, sequence)
+    return { bytes: encodeMessage({ type: request.type, flags, sequence, body: request.body }), sequence }
   }
 
   /** Everything up to the message that ends the answer: an acknowledgement, an error, or the end of a dump. */

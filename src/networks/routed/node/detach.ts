@@ -1,6 +1,5 @@
 import { withDeadline } from '../../../base/clock.ts'
-import { CombinedError, describeError, TimeoutError } from '../../../base/errors.ts'
-import { KernelError } from '../../../kernel/kernel.ts'
+import { describeError, TimeoutError } from '../../../base/errors.ts'
 import { isTransient } from '../../../kube/errors.ts'
 import type { AttachmentKey, AttachmentRef } from '../../driver.ts'
 import type { RoutedConfig } from '../config.ts'
@@ -24,19 +23,14 @@ export async function detach(context: NodeContext, ref: AttachmentRef<RoutedConf
   )
 }
 
-/**
- * The interface is cut off before its address is free for others. It goes away beside the release: the kernel needs
- * 20 ms for that, in which it does nothing.
- */
+/** The address is free for others only when nothing answers to it any more. */
 async function unplugAndGiveBack(
   context: NodeContext,
   ref: AttachmentKey,
   { hostName, handleId }: { hostName: string; handleId: string },
 ): Promise<void> {
-  const removed = await cutOff(context, hostName, ref)
-  const outcomes = await Promise.allSettled([removed.gone, giveBack(context, handleId)])
-  const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
-  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new CombinedError('detach', failures)
+  await unplug(context, hostName, ref)
+  await giveBack(context, handleId)
 }
 
 /** Frees what the handle holds, now, or as soon as the API server is back. */
@@ -52,25 +46,10 @@ export async function giveBack(context: NodeContext, handleId: string): Promise<
   }
 }
 
-/**
- * Sets the interface down, which takes the route to the pod away, and starts its removal. It may belong to a newer
- * sandbox of the same pod; then it stays.
- */
-async function cutOff(
-  { deps: { kernel } }: NodeContext,
-  hostName: string,
-  key: AttachmentKey,
-): Promise<{ gone: Promise<void> }> {
+/** Removes the interface and with it the route to the pod. One of a newer sandbox of the same pod stays. */
+async function unplug({ deps: { kernel } }: NodeContext, hostName: string, key: AttachmentKey): Promise<void> {
   const link = await kernel.findLink(undefined, hostName)
   const owner = parseAlias(link?.alias)
-  if (link === undefined || (owner !== undefined && !isSameAttachment(owner, key))) return { gone: Promise.resolve() }
-  try {
-    await kernel.apply(undefined, [{ op: 'setLink', name: hostName, isUp: false }])
-  } catch (error) {
-    // Gone meanwhile, with the pod's namespace.
-    if (!(error instanceof KernelError) || error.code !== 'ENODEV') throw error
-  }
-  const gone = kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }])
-  gone.catch(() => {})
-  return { gone }
+  if (link === undefined || (owner !== undefined && !isSameAttachment(owner, key))) return
+  await kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }])
 }
