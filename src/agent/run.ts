@@ -7,9 +7,18 @@ import { type KubeConfig, loadKubeConfig } from '../kube/kubeconfig.ts'
 import { createAgent } from './agent.ts'
 import { loadAgentConfig } from './config.ts'
 import { defaultPaths } from './paths.ts'
+import { removeFromNode } from './remove.ts'
 
-/** Runs the node process until the signal aborts. Resolves with its exit code; failures are logged with their fix. */
-export async function runAgent(options: { configFile: string; shim: string; signal: AbortSignal }): Promise<number> {
+/**
+ * Runs the node process until the signal aborts; with `isRemoval` it takes back what it did on this node, and ends.
+ * Resolves with its exit code; failures are logged with their fix.
+ */
+export async function runAgent(options: {
+  configFile: string
+  shim: string
+  signal: AbortSignal
+  isRemoval?: boolean
+}): Promise<number> {
   let log = createLog({ name: 'agent' })
   try {
     const config = await loadAgentConfig(options.configFile)
@@ -17,7 +26,13 @@ export async function runAgent(options: { configFile: string; shim: string; sign
     const reload = (): Promise<KubeConfig> => loadKubeConfig(config.kubeconfig)
     const kube = createKubeClient(await reload(), { reload })
     const kernel = createKernel()
-    const agent = createAgent({ config, paths: defaultPaths(options.shim), kube, kernel, log })
+    const parts = { config, paths: defaultPaths(options.shim), kube, kernel, log }
+    if (options.isRemoval === true) {
+      await removeFromNode(parts, options.signal)
+      await Promise.all([kernel.close(), kube.close()])
+      return 0
+    }
+    const agent = createAgent(parts)
     await agent.start(options.signal)
     // A third of what the start has used is free by now, but stays with the process unless it is asked for.
     await kernel.returnMemory().catch((error: unknown) => log.warn({ error }, 'memory could not be given back'))

@@ -3,7 +3,7 @@ import type { FdbEntry, Neighbor, Netns, Operation, Route, Rule } from './kernel
 import { deleteLink, deleteLinkGroup, ensureBridge, ensureVeth, setLink } from './links.ts'
 import { encodeAddress } from './netlink/address.ts'
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM } from './netlink/constants.ts'
-import { encodeFdb, encodeNeighbor } from './netlink/neighbor.ts'
+import { encodeFdb, encodeNeighbor, encodeNeighborUse } from './netlink/neighbor.ts'
 import { encodeRoute, encodeRouteDeletion } from './netlink/route.ts'
 import { encodeRule } from './netlink/rule.ts'
 import { isSameRule, operationAddress } from './normalize.ts'
@@ -46,6 +46,7 @@ const appliers: { [Name in Operation['op']]: (session: Session, operation: Ensur
   deleteNeighbor: (session, { neighbor }) => deleteNeighbor(session, neighbor),
   ensureFdb: (session, { entry }) => ensureFdb(session, entry),
   deleteFdb: (session, { entry }) => deleteFdb(session, entry),
+  resolveNeighbor,
   sysctl: (_, { key, value, optional }) => writeSysctl(key, value, optional === true),
   checksumOffload: (_, { device, isOn }) => setChecksumOffload(device, isOn),
 }
@@ -124,6 +125,14 @@ function ensureNeighbor(session: Session, neighbor: Neighbor): void {
     type: RTM.NEWNEIGH,
     flags: NLM_F_CREATE | NLM_F_REPLACE,
     body: encodeNeighbor(neighbor, session.indexOf(neighbor.device)),
+  })
+}
+
+function resolveNeighbor(session: Session, { device, address }: Ensure<'resolveNeighbor'>): void {
+  session.socket.change('resolveNeighbor', {
+    type: RTM.NEWNEIGH,
+    flags: NLM_F_CREATE,
+    body: encodeNeighborUse(address, session.indexOf(device)),
   })
 }
 

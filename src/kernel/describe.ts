@@ -38,6 +38,8 @@ function subject(operation: Operation): string {
     case 'ensureFdb':
     case 'deleteFdb':
       return `${operation.entry.mac} at ${operation.entry.destination} on ${operation.entry.device}`
+    case 'resolveNeighbor':
+      return `${operation.address} on ${operation.device}`
     case 'sysctl':
       return `${operation.key}=${operation.value}`
     case 'checksumOffload':

@@ -155,6 +155,9 @@ class MemoryKernel implements FakeKernel {
     return hasSysctl(target, key) ? (target.sysctls.get(key) ?? '0') : undefined
   }
 
+  hasChecksumOffload: Kernel['hasChecksumOffload'] = async (netns, device) =>
+    this.#find(netns).getLink(device).hasChecksumOffload
+
   nft: Kernel['nft'] = async (netns, commands) => {
     const target = this.#find(netns)
     target.nftCommands.push(commands)
@@ -242,6 +245,7 @@ const appliers: { [Name in Operation['op']]: Applier<Name> } = {
   deleteNeighbor: (netns, { neighbor }) => deleteNeighbor(netns, neighbor),
   ensureFdb: (netns, { entry }) => ensureFdb(netns, entry),
   deleteFdb: (netns, { entry }) => deleteFdb(netns, entry),
+  resolveNeighbor: (netns, { device }) => void netns.getLink(device),
   sysctl: (netns, { key, value, optional }) => {
     if (hasSysctl(netns, key)) setSysctl(netns, key, value)
     else if (optional !== true) throw new KernelError(`sysctl: set ${key} to ${value}`, 'ENOENT')

@@ -168,6 +168,8 @@ export type Operation =
   | { op: 'deleteNeighbor'; neighbor: Neighbor }
   | { op: 'ensureFdb'; entry: FdbEntry }
   | { op: 'deleteFdb'; entry: FdbEntry }
+  /** Makes the kernel ask for the neighbour's MAC now; the answer is a watch event, and is in `neighbors`. */
+  | { op: 'resolveNeighbor'; device: string; address: string }
   /** Keys as in sysctl(8) with `/` between parts, e.g. `net/ipv4/conf/eth0/proxy_arp`. */
   | { op: 'sysctl'; key: string; value: string; optional?: boolean }
   /** Turns transmit checksum offload of a device off or on (SIOCETHTOOL). */
@@ -226,6 +228,8 @@ export interface Kernel {
   neighbors(netns: Netns, device?: string): Promise<Neighbor[]>
   fdb(netns: Netns, device: string): Promise<FdbEntry[]>
   readSysctl(netns: Netns, key: string): Promise<string | undefined>
+  /** Whether a device computes checksums itself when it sends (SIOCETHTOOL). */
+  hasChecksumOffload(netns: Netns, device: string): Promise<boolean>
   /** Runs nft commands (the nft language) as one transaction. Throws KernelError with nft's own message. */
   nft(netns: Netns, commands: string): Promise<void>
   /** `nft -j list …` parsed: the array under the key `nftables`. */

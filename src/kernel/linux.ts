@@ -42,6 +42,7 @@ export function createKernel(options: KernelOptions = {}): LinuxKernel {
     neighbors: (netns, device) => requests.call('neighbors', netns, device),
     fdb: (netns, device) => requests.call('fdb', netns, device),
     readSysctl: (netns, key) => requests.call('readSysctl', netns, key),
+    hasChecksumOffload: (netns, device) => requests.call('hasChecksumOffload', netns, device),
     nft: async (netns, commands) => void (await runNft(requests, netns, { commands, isJson: false })),
     nftList: async (netns, command) => parseList(await runNft(requests, netns, { commands: command, isJson: true })),
     listenTcp: (netns, address, port) => requests.call('listenTcp', netns, address, port),

@@ -28,6 +28,7 @@ export interface WorkerCalls {
   neighbors(netns: Netns, device?: string): Neighbor[]
   fdb(netns: Netns, device: string): FdbEntry[]
   readSysctl(netns: Netns, key: string): string | undefined
+  hasChecksumOffload(netns: Netns, device: string): boolean
   nft(netns: Netns, commands: string, isJson: boolean): string
   listenTcp(netns: Netns, address: string, port: number): number
   returnMemory(): void

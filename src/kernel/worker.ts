@@ -8,6 +8,7 @@ import { LinkDeletion } from './link-deletion.ts'
 import { leaveNetnsBehind, withNetns } from './namespace.ts'
 import { openNftWatchSocket, openWatchSocket } from './netlink/socket.ts'
 import { runNftables } from './nftables.ts'
+import { hasChecksumOffload } from './offload.ts'
 import type { Answer, PlainError, Request, WorkerCalls, WorkerRole } from './protocol.ts'
 import { linkOf, readAddresses, readFdb, readNeighbors, readRoutes, readRules } from './read.ts'
 import { type Session, withSession } from './session.ts'
@@ -73,6 +74,7 @@ const calls: WorkerCalls = {
   neighbors: (netns, device) => within(netns, (session) => readNeighbors(session, device)),
   fdb: (netns, device) => within(netns, (session) => readFdb(session, device)),
   readSysctl: (netns, key) => withNetns(netns, () => readSysctl(key)),
+  hasChecksumOffload: (netns, device) => withNetns(netns, () => hasChecksumOffload(device)),
   nft: (netns, commands, isJson) => withNetns(netns, () => runNftables(commands, { isJson })),
   listenTcp: (netns, address, port) => withNetns(netns, () => listenTcp(address, port)),
   returnMemory: () => void libc().malloc_trim(0),

@@ -135,6 +135,8 @@ export interface NodeSide<Config = unknown> extends Lifecycle {
   verify(ref: AttachmentRef<Config>, result: CniResult, signal?: AbortSignal): Promise<Problem[]>
   /** GC: everything of this network on this node that belongs to none of these is removed. */
   collectGarbage(valid: readonly AttachmentKey[]): Promise<void>
+  /** Takes back everything that this network did on the node, which is then as before. On a side that was not started. */
+  remove?(signal: AbortSignal): Promise<void>
   /** STATUS. */
   status(): NetworkStatus
   /** STATUS of one configuration, where `status` cannot tell without. Throws CniError with code 50 or 51. */

@@ -542,8 +542,11 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
         await expect(kernel.apply(pod, [{ op: 'sysctl', key, value: '1' }])).rejects.toMatchObject({ code: 'ENOENT' })
       })
 
-      it('names the device whose offload cannot be changed', async () => {
+      it('tells and changes the checksum offload of a device, and names one that is not there', async () => {
         await kernel.apply(pod, [{ op: 'checksumOffload', device: 'eth0', isOn: false }])
+        expect(await kernel.hasChecksumOffload(pod, 'eth0')).toBe(false)
+        await kernel.apply(pod, [{ op: 'checksumOffload', device: 'eth0', isOn: true }])
+        expect(await kernel.hasChecksumOffload(pod, 'eth0')).toBe(true)
         const wrong: Operation = { op: 'checksumOffload', device: 'none0', isOn: false }
         await expect(kernel.apply(pod, [wrong])).rejects.toMatchObject({ code: 'ENODEV', message: /none0/ })
       })

@@ -11,7 +11,7 @@ import { waitFor } from '../../src/base/observable.ts'
 import { parseConfigList } from '../../src/cni/config.ts'
 import type { CniResult } from '../../src/cni/result.ts'
 import type { Kernel } from '../../src/kernel/kernel.ts'
-import type { Informer } from '../../src/kube/api.ts'
+import type { Informer, KubeClient } from '../../src/kube/api.ts'
 import { createFakeKube, type FakeKube } from '../../src/kube/fake.ts'
 import { createInformer } from '../../src/kube/informer.ts'
 import {
@@ -142,8 +142,22 @@ export class OvnCluster {
     this.#controller = undefined
   }
 
-  async startAgent(node: TestNode, kernel: Kernel = node.kernel): Promise<void> {
-    const { kube, pods, nodes } = this
+  async startAgent(node: TestNode, kernel: Kernel = node.kernel, kube: KubeClient = this.kube): Promise<void> {
+    const side = await this.#createSide(node, kernel, kube)
+    this.sides.set(node.name, side)
+    await side.start(this.#stop.signal)
+  }
+
+  /** Stops the agent and takes everything back, as on a node that leaves. */
+  async removeAgent(node: TestNode): Promise<void> {
+    await this.sides.get(node.name)?.stop()
+    this.sides.delete(node.name)
+    const side = await this.#createSide(node, node.kernel, this.kube)
+    await side.remove!(this.#stop.signal)
+  }
+
+  async #createSide(node: TestNode, kernel: Kernel, kube: KubeClient): Promise<NodeSide<OvnConfig>> {
+    const { pods, nodes } = this
     const stateFolder = join(node.folder, 'state')
     await mkdir(stateFolder, { recursive: true })
     const paths = {
@@ -156,9 +170,7 @@ export class OvnCluster {
     }
     const common = { kube, log, pods, nodes, paths, events: this.#recorder() }
     const deps = { ...common, calm: new Calm(), nodeName: node.name, kernel }
-    const side = ovnDriver.nodeSide(this.#settings(node), deps)
-    this.sides.set(node.name, side)
-    await side.start(this.#stop.signal)
+    return ovnDriver.nodeSide(this.#settings(node), deps)
   }
 
   /** Resolves when every node has said that its gateway flows are in. */
@@ -299,8 +311,8 @@ export class OvnCluster {
 }
 
 /** Looks again and again: for what tells nobody of its changes. */
-export async function eventually(look: () => boolean | Promise<boolean>): Promise<void> {
-  for (let n = 0; n < 500; n++) {
+export async function eventually(look: () => boolean | Promise<boolean>, timeoutMs = 5000): Promise<void> {
+  for (let n = 0; n < timeoutMs / 10; n++) {
     if (await look()) return
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

@@ -190,6 +190,7 @@ function kernelOf(netns: string, real: Kernel): Kernel {
     rules: (at, family) => real.rules(here(at), family),
     neighbors: (at, device) => real.neighbors(here(at), device),
     readSysctl: (at, key) => real.readSysctl(here(at), key),
+    hasChecksumOffload: (at, device) => real.hasChecksumOffload(here(at), device),
     nft: (at, commands) => real.nft(here(at), commands),
     nftList: (at, command) => real.nftList(here(at), command),
     listenTcp: (at, address, port) => real.listenTcp(here(at), address, port),

@@ -5,10 +5,12 @@ import type { Devices } from './devices.ts'
 /** A network that finds information on its device where the standard says, and leaves none behind. */
 export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
   const prefixes = nodeSide.prefixes?.bind(nodeSide)
+  const remove = nodeSide.remove?.bind(nodeSide)
   const requireReady = nodeSide.requireReady?.bind(nodeSide)
   const collectGarbageOf = nodeSide.collectGarbageOf?.bind(nodeSide)
   return {
     ...(prefixes === undefined ? {} : { prefixes }),
+    ...(remove === undefined ? {} : { remove }),
     ...(requireReady === undefined ? {} : { requireReady }),
     ...(collectGarbageOf === undefined ? {} : { collectGarbageOf }),
     start: (signal) => nodeSide.start(signal),

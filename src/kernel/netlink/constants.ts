@@ -132,6 +132,7 @@ export const FR_ACT_TO_TBL = 1
 export const NDA = { DST: 1, LLADDR: 2 } as const
 /** The entry is the device's own, not that of the bridge it is in. */
 export const NTF_SELF = 0x02
+export const NTF_USE = 0x01
 export const NTF_PROXY = 0x08
 export const NUD_REACHABLE = 0x02
 export const NUD_NOARP = 0x40

@@ -1,6 +1,7 @@
+import { familyOf } from '../../base/ip.ts'
 import type { FdbEntry, Neighbor } from '../kernel.ts'
 import { familyFrom, familyNumber, ipBytes, ipText } from './address.ts'
-import { AF_BRIDGE, NDA, NTF_PROXY, NTF_SELF, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE } from './constants.ts'
+import { AF_BRIDGE, NDA, NTF_PROXY, NTF_SELF, NTF_USE, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE } from './constants.ts'
 import { macBytes, macText } from './link.ts'
 import { attributes, decodeAttributes, encodeAttributes } from './message.ts'
 import type { NameOf } from './route.ts'
@@ -20,6 +21,12 @@ export function encodeNeighbor(neighbor: Neighbor, index: number): Buffer {
     [NDA.LLADDR, neighbor.mac === undefined ? undefined : macBytes(neighbor.mac)],
   )
   return Buffer.concat([header, encodeAttributes(list)])
+}
+
+/** Body of an RTM_NEWNEIGH that makes the kernel look the neighbour up, as a packet to it would. */
+export function encodeNeighborUse(address: string, index: number): Buffer {
+  const header = neighborHeader({ family: familyNumber(familyOf(address)), index, state: 0, flags: NTF_USE })
+  return Buffer.concat([header, encodeAttributes(attributes([NDA.DST, ipBytes(address)]))])
 }
 
 /** Body of an RTM_GETNEIGH dump. The kernel keeps proxy entries in a list of their own. */

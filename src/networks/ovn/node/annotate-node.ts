@@ -3,7 +3,7 @@ import { nodes } from '../../../kube/resources/core.ts'
 import { nodeAnnotation, renderGateway } from '../annotations.ts'
 import { localnetPort, macOf, type NodeSubnet } from '../topology/names.ts'
 import type { NodeContext } from './context.ts'
-import type { GatewayBridge } from './gateway-bridge.ts'
+import type { GatewayBridge } from './gateway/bridge.ts'
 
 /** Tells the controller what this node is; only what differs is written. The gateway only when its flows are in. */
 export async function annotateNode(

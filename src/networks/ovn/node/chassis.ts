@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { findFile, writeFileAtomic } from '../../../base/file.ts'
 import { gatewayBridge, physicalNetwork } from '../topology/names.ts'
 import type { NodeContext } from './context.ts'
+import type { SwitchTransaction } from './local-switch.ts'
 
 /**
  * This node's name in OVN. It is kept, because a new one would leave the old chassis behind with everything bound to
@@ -28,6 +29,7 @@ export async function ensureChassis(context: NodeContext, systemId: string, enca
   const changed = Object.entries(wanted).filter(([key, value]) => root.external_ids[key] !== value)
   const hasTimeout = root.other_config['bundle-idle-timeout'] === '180'
   if (changed.length === 0 && hasTimeout) return
+  await rememberBefore(context, Object.keys(wanted))
   await local.transact((transaction) =>
     transaction.mutate(
       'Open_vSwitch',
@@ -38,6 +40,33 @@ export async function ensureChassis(context: NodeContext, systemId: string, enca
       },
     ),
   )
+}
+
+/** What our keys had before, each key as it was the first time that it was written: for `restoreChassis`. */
+async function rememberBefore({ local, paths }: NodeContext, keys: readonly string[]): Promise<void> {
+  const kept = await readBefore(paths.stateFolder)
+  const before = Object.fromEntries(keys.map((key) => [key, local.root?.external_ids[key] ?? null]))
+  await writeFileAtomic(beforePath(paths.stateFolder), `${JSON.stringify({ ...before, ...kept })}\n`)
+}
+
+/** Puts the switch's settings back as they were before this network wrote any. */
+export async function restoreChassis({ paths }: NodeContext, transaction: SwitchTransaction): Promise<void> {
+  const before = Object.entries(await readBefore(paths.stateFolder))
+  const set = Object.fromEntries(before.filter((entry): entry is [string, string] => entry[1] !== null))
+  const unset = before.flatMap(([key, value]) => (value === null ? [key] : []))
+  transaction.mutate(
+    'Open_vSwitch',
+    {},
+    { external_ids: { set, unset }, other_config: { unset: ['bundle-idle-timeout'] } },
+  )
+}
+
+async function readBefore(stateFolder: string): Promise<Record<string, string | null>> {
+  return JSON.parse((await findFile(beforePath(stateFolder))) ?? '{}') as Record<string, string | null>
+}
+
+function beforePath(stateFolder: string): string {
+  return join(stateFolder, 'ovn', 'switch-before.json')
 }
 
 function chassisSettings(

@@ -1,34 +1,32 @@
 import { isIPv4 } from 'node:net'
-import { defer } from '../../../base/clock.ts'
 import { parseInterfaceAddress } from '../../../base/ip.ts'
 import { findNodeSubnet } from '../annotations.ts'
-import { gatewayBridge, integrationBridge, type NodeSubnet, nodeSubnet, patchPort } from '../topology/names.ts'
+import { integrationBridge, type NodeSubnet, nodeSubnet, patchPort } from '../topology/names.ts'
 import { annotateNode } from './annotate-node.ts'
 import { ensureChassis, ensureSystemId } from './chassis.ts'
 import type { NodeContext } from './context.ts'
 import { requireOnBridge } from './encap-address.ts'
-import { ensureGatewayBridge, type GatewayBridge } from './gateway-bridge.ts'
-import { GatewayFlowSync, managementSocket } from './gateway-flow-sync.ts'
+import type { GatewayBridge } from './gateway/bridge.ts'
+import { GatewayFlowSync } from './gateway/flow-sync.ts'
+import { GatewayTakeover } from './gateway/takeover.ts'
 import { buildNatRules, gatewayOperations, type HostNetworkFacts, managementPortOperations } from './host-network.ts'
 import { ensureManagementPort } from './management-port.ts'
-import { watchSwitch } from './openflow-session.ts'
 import { TunnelPeers } from './tunnel-peers.ts'
 
 /** Brings the node itself into the network and keeps it there. Every run of `ensure` completes what lacks. */
 export class NodeSetup {
   readonly #context: NodeContext
   readonly #flows: GatewayFlowSync
-  readonly #onLost: () => void
+  readonly #takeover: GatewayTakeover
   readonly #peers: TunnelPeers
-  #watching: Promise<void> | undefined
   #natRules: string | undefined
   /** What `ensure` waits for from outside; undefined when the node is complete. */
   missing: string | undefined = 'the node is not set up yet'
 
   constructor(context: NodeContext, onLost: () => void) {
     this.#context = context
-    this.#flows = new GatewayFlowSync(context)
-    this.#onLost = onLost
+    this.#flows = new GatewayFlowSync(context, onLost)
+    this.#takeover = new GatewayTakeover(context)
     this.#peers = new TunnelPeers(context)
   }
 
@@ -48,29 +46,19 @@ export class NodeSetup {
   }
 
   async stop(): Promise<void> {
-    await this.#watching
+    await this.#flows.stop()
   }
 
   async #ensureGateway(signal: AbortSignal): Promise<GatewayBridge | undefined> {
     const { gatewayInterface } = this.#context.settings
+    await this.#takeover.restoreOthers(gatewayInterface)
     if (gatewayInterface === undefined) return undefined
-    const gateway = await ensureGatewayBridge(this.#context, gatewayInterface, signal)
-    await this.#watchFlows(gatewayBridge(gatewayInterface), signal)
-    await this.#flows.sync(gateway, signal)
-    return gateway
-  }
-
-  /** Resolves at the first session, so that what is installed next is installed into the switch that is watched. */
-  async #watchFlows(bridge: string, signal: AbortSignal): Promise<void> {
-    if (this.#watching !== undefined) return
-    const first = defer<void>()
-    const onSession = (): void => {
-      first.resolve()
-      this.#flows.forget()
-      this.#onLost()
+    try {
+      return await this.#takeover.ensure(gatewayInterface, (gateway) => this.#flows.install(gateway, signal), signal)
+    } catch (error) {
+      await this.#flows.stop()
+      throw error
     }
-    this.#watching = watchSwitch(managementSocket(this.#context, bridge), onSession, signal)
-    await Promise.race([first.promise, this.#watching])
   }
 
   async #ensureHostNetwork(subnet: NodeSubnet, gateway: GatewayBridge | undefined): Promise<void> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { nodeSubnet } from '../topology/names.ts'
-import { buildGatewayFlows } from './gateway-flows.ts'
+import { buildGatewayFlows } from './gateway/flows.ts'
 import { buildNatRules, gatewayOperations, managementPortOperations } from './host-network.ts'
 import { describeInterface, podOperations, resultOf } from './pod-interface.ts'
 

@@ -1,3 +1,4 @@
+import { withDeadline } from '../../../base/clock.ts'
 import { describeError } from '../../../base/errors.ts'
 import type { Unsubscribe } from '../../../base/observable.ts'
 import { Workqueue } from '../../../base/workqueue.ts'
@@ -18,9 +19,13 @@ import { gatewayBridge, integrationBridge, managementPort, patchPort } from '../
 import { attachPod } from './attach.ts'
 import type { NodeContext } from './context.ts'
 import { collectPods, detachPod } from './detach.ts'
+import { watchNic } from './gateway/nic-watch.ts'
 import { LocalSwitch } from './local-switch.ts'
 import { NodeSetup } from './node-setup.ts'
+import { removeNode } from './remove.ts'
 import { verifyPod } from './verify.ts'
+
+const removeTimeoutMs = 10_000
 
 /** The agent's side of the OVN network. */
 export function ovnNodeSide(settings: OvnSettings, deps: NodeDeps): NodeSide<OvnConfig> {
@@ -66,6 +71,20 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
     await this.#running
   }
 
+  /** On a side that was not started. Throws TimeoutError when Open vSwitch cannot be asked; a CombinedError of the rest. */
+  async remove(signal: AbortSignal): Promise<void> {
+    const { local } = this.#context
+    const stop = AbortSignal.any([signal, this.#disconnect.signal])
+    const what = 'Open vSwitch: without it the NIC in its bridge cannot be put back'
+    try {
+      await withDeadline(local.start(stop), { what, timeoutMs: removeTimeoutMs, signal })
+      await removeNode(this.#context)
+    } finally {
+      this.#disconnect.abort()
+      await local.client.stop()
+    }
+  }
+
   attach(request: AttachRequest<OvnConfig>, signal: AbortSignal): Promise<CniResult> {
     return attachPod(this.#context, request, AbortSignal.any([signal, this.#stop.signal]))
   }
@@ -99,6 +118,9 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
     const { local, nodes } = this.#context
     this.#subscriptions = [nodes.onChange(() => this.#changed()), local.client.onChange(() => this.#changed())]
     this.#queue.add('node')
+    const { settings, kernel } = this.#context
+    const { gatewayInterface: uplink } = settings
+    if (uplink !== undefined) await watchNic(kernel, uplink, () => this.#queue.add('node'), this.#stop.signal)
   }
 
   /** Pods come and go in the same tables; only what concerns the node itself starts a round. */

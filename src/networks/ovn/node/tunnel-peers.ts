@@ -3,7 +3,7 @@ import { cidrContains, parseCidr } from '../../../base/ip.ts'
 import { findGateway } from '../annotations.ts'
 import { gatewayAddress } from '../topology/gateway.ts'
 import type { NodeContext } from './context.ts'
-import type { GatewayBridge } from './gateway-bridge.ts'
+import type { GatewayBridge } from './gateway/bridge.ts'
 
 /** The discard service (RFC 863): what is sent there means nothing. */
 const discardPort = 9
