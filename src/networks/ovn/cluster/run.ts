@@ -8,6 +8,7 @@ import { networkAttachmentDefinitions } from '../../../kube/resources/net-attach
 import type { ClusterDeps } from '../../driver.ts'
 import type { OvnSettings } from '../config.ts'
 import { ipamClaims } from '../resources/ipam-claim.ts'
+import { clusterUserDefinedNetworks, userDefinedNetworks } from '../resources/user-defined-network.ts'
 import type { SecondaryNetwork } from '../secondary/net-conf.ts'
 import { gatewayAddress, gatewayRouterId } from '../topology/gateway.ts'
 import { ClusterNetworkPods } from './cluster-network-pods.ts'
@@ -21,6 +22,7 @@ import { SecondaryNetworks } from './secondary/networks.ts'
 import { allocateSecondary } from './secondary/node-allocation.ts'
 import { SecondaryPods } from './secondary/secondary-pods.ts'
 import { networksInDatabase, networksInUse, syncSecondary } from './secondary/topology-sync.ts'
+import { syncUserDefined, type UserDefinedSources } from './secondary/user-defined.ts'
 import { syncServices } from './service-sync.ts'
 import { syncTopology } from './topology-sync.ts'
 
@@ -29,7 +31,7 @@ export function ovnClusterSide(settings: OvnSettings, deps: ClusterDeps): Lifecy
   return new ClusterSide(settings, deps)
 }
 
-type Work = 'nodes' | 'topology' | 'services'
+type Work = 'nodes' | 'topology' | 'services' | 'user-defined'
 
 class ClusterSide implements Lifecycle {
   readonly #deps: ClusterDeps
@@ -43,6 +45,7 @@ class ClusterSide implements Lifecycle {
   readonly #namespaces
   readonly #nads
   readonly #claims
+  readonly #userDefined: UserDefinedSources
   readonly #subscriptions: Unsubscribe[] = []
   readonly #stop = new AbortController()
   #running: Promise<void> = Promise.resolve()
@@ -58,6 +61,13 @@ class ClusterSide implements Lifecycle {
     this.#context = createContext(settings, deps, { log, nads: this.#nads })
     this.#networks = new SecondaryNetworks(settings, this.#nads, deps.events)
     this.#claims = createInformer(deps.kube, ipamClaims, { log })
+    this.#userDefined = {
+      kube: deps.kube,
+      networks: createInformer(deps.kube, userDefinedNetworks, { log }),
+      clusterNetworks: createInformer(deps.kube, clusterUserDefinedNetworks, { log }),
+      namespaces: this.#namespaces,
+      definitions: this.#nads,
+    }
     this.#secondary = new SecondaryPods(this.#context, {
       networks: this.#networks,
       persistent: new PersistentAddresses({ kube: deps.kube, log, claims: this.#claims }),
@@ -70,7 +80,9 @@ class ClusterSide implements Lifecycle {
 
   /** Resolves when the API's objects are known; the database may come later. */
   async start(signal: AbortSignal): Promise<void> {
-    const informers = [this.#services, this.#slices, this.#namespaces, this.#nads, this.#claims]
+    const { networks, clusterNetworks } = this.#userDefined
+    const own = [this.#services, this.#slices, this.#namespaces, this.#nads, this.#claims]
+    const informers = [...own, networks, clusterNetworks]
     const stop = AbortSignal.any([signal, this.#stop.signal])
     await Promise.all(informers.map((informer) => informer.start(stop)))
     this.#networks.refresh()
@@ -93,14 +105,16 @@ class ClusterSide implements Lifecycle {
     this.#subscriptions.push(this.#deps.nodes.onChange(() => this.#work('nodes')))
     await this.#context.northbound.client.start(signal)
     this.#subscribe()
-    this.#work('topology', 'services')
+    this.#work('topology', 'services', 'user-defined')
   }
 
   #subscribe(): void {
     const { pods } = this.#deps
     this.#subscriptions.push(
       this.#deps.nodes.onChange(() => this.#work('topology')),
-      this.#namespaces.onChange(() => this.#work('topology')),
+      this.#namespaces.onChange(() => this.#work('topology', 'user-defined')),
+      this.#userDefined.networks.onChange(() => this.#work('user-defined')),
+      this.#userDefined.clusterNetworks.onChange(() => this.#work('user-defined')),
       this.#services.onChange(() => this.#work('services')),
       this.#slices.onChange(() => this.#work('services')),
       this.#nads.onChange(() => this.#definitionsChanged()),
@@ -116,7 +130,7 @@ class ClusterSide implements Lifecycle {
   #definitionsChanged(): void {
     this.#networks.refresh()
     this.#ports.resync()
-    this.#work('nodes', 'topology')
+    this.#work('nodes', 'topology', 'user-defined')
   }
 
   #claimsChanged(): void {
@@ -129,6 +143,7 @@ class ClusterSide implements Lifecycle {
 
   async #reconcile(key: Work): Promise<void> {
     if (key === 'nodes') return this.#allocateNodes()
+    if (key === 'user-defined') return syncUserDefined(this.#userDefined, this.#networks.current)
     if (key === 'services') {
       await syncServices(this.#context, this.#services.list(), this.#slices.list())
       return
