@@ -170,13 +170,9 @@ class MemoryKernel implements FakeKernel {
     return this.#lists.get(netns) ?? []
   }
 
-  listenTcp: Kernel['listenTcp'] = async (netns, address, port) => {
-    throw new KernelError(
-      `listen on ${address} port ${port} in ${netnsName(netns)}`,
-      'EOPNOTSUPP',
-      'the fake has no sockets',
-    )
-  }
+  listenTcp: Kernel['listenTcp'] = (netns, address, port) => refuseSocket(`listen on ${address} port ${port}`, netns)
+
+  connectTcp: Kernel['connectTcp'] = (netns, address, port) => refuseSocket(`connect to ${address} port ${port}`, netns)
 
   watch(netns: Netns, onEvent: (event: KernelEvent) => void, _onResync: () => void, filter?: WatchFilter): KernelWatch {
     const target = this.#namespaces.get(netns)
@@ -272,4 +268,8 @@ function setSysctl(netns: FakeNamespace, key: string, value: string): void {
 
 function settings(object: DeviceSettings): KernelEvent {
   return { kind: 'settings', action: 'new', object }
+}
+
+async function refuseSocket(what: string, netns: Netns): Promise<never> {
+  throw new KernelError(`${what} in ${netnsName(netns)}`, 'EOPNOTSUPP', 'the fake has no sockets')
 }

@@ -234,8 +234,13 @@ export interface Kernel {
   nft(netns: Netns, commands: string): Promise<void>
   /** `nft -j list …` parsed: the array under the key `nftables`. */
   nftList(netns: Netns, command: string): Promise<unknown[]>
-  /** Opens a listening or connecting TCP socket inside a namespace and returns its file descriptor (bound and listening). */
+  /** Opens a listening TCP socket inside a namespace and returns its file descriptor. */
   listenTcp(netns: Netns, address: string, port: number): Promise<number>
+  /**
+   * Opens a TCP socket inside a namespace that is connecting, and returns its file descriptor for `new net.Socket({ fd })`:
+   * that tells, by its events, whether the connection comes about.
+   */
+  connectTcp(netns: Netns, address: string, port: number): Promise<number>
   /**
    * Calls back for each change in the namespace until closed. `onResync` is called when events were lost: then
    * everything must be read again.

@@ -12,6 +12,7 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number
   bind(fd: number, address: Buffer, length: number): number
   listen(fd: number, backlog: number): number
+  connect(fd: number, address: Buffer, length: number): number
   setsockopt(fd: number, level: number, option: number, value: Buffer, length: number): number
   send(fd: number, buffer: Buffer, length: number, flags: number): number
   /** `send` by a thread of Node's pool, for what keeps the kernel busy for long. Resolves with its result. */
@@ -62,6 +63,7 @@ function load(): Libc {
     socket: declare('int socket(int domain, int type, int protocol)'),
     bind: declare('int bind(int fd, const void *address, uint32_t length)'),
     listen: declare('int listen(int fd, int backlog)'),
+    connect: declare('int connect(int fd, const void *address, uint32_t length)'),
     setsockopt: declare('int setsockopt(int fd, int level, int option, const void *value, uint32_t length)'),
     send,
     sendElsewhere: async (fd: number, bytes: Buffer) => Number(await promisify(send.async)(fd, bytes, bytes.length, 0)),

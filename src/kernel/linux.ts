@@ -46,6 +46,7 @@ export function createKernel(options: KernelOptions = {}): LinuxKernel {
     nft: async (netns, commands) => void (await runNft(requests, netns, { commands, isJson: false })),
     nftList: async (netns, command) => parseList(await runNft(requests, netns, { commands: command, isJson: true })),
     listenTcp: (netns, address, port) => requests.call('listenTcp', netns, address, port),
+    connectTcp: (netns, address, port) => requests.call('connectTcp', netns, address, port),
     returnMemory: () => requests.call('returnMemory'),
     watch: (netns, onEvent, onResync, filter) =>
       watches.add(() => requests.call('openWatch', netns, { bufferBytes: options.watchBufferBytes, filter }), {

@@ -31,6 +31,7 @@ export interface WorkerCalls {
   hasChecksumOffload(netns: Netns, device: string): boolean
   nft(netns: Netns, commands: string, isJson: boolean): string
   listenTcp(netns: Netns, address: string, port: number): number
+  connectTcp(netns: Netns, address: string, port: number): number
   returnMemory(): void
   openWatch(netns: Netns, options: { bufferBytes?: number | undefined; filter?: WatchFilter | undefined }): WatchSource
   openNftWatch(netns: Netns): WatchSource

@@ -13,7 +13,7 @@ import type { Answer, PlainError, Request, WorkerCalls, WorkerRole } from './pro
 import { linkOf, readAddresses, readFdb, readNeighbors, readRoutes, readRules } from './read.ts'
 import { type Session, withSession } from './session.ts'
 import { readSysctl } from './sysctl.ts'
-import { listenTcp } from './tcp.ts'
+import { connectTcp, listenTcp } from './tcp.ts'
 import { runWatcher } from './watcher.ts'
 
 /**
@@ -77,6 +77,7 @@ const calls: WorkerCalls = {
   hasChecksumOffload: (netns, device) => withNetns(netns, () => hasChecksumOffload(device)),
   nft: (netns, commands, isJson) => withNetns(netns, () => runNftables(commands, { isJson })),
   listenTcp: (netns, address, port) => withNetns(netns, () => listenTcp(address, port)),
+  connectTcp: (netns, address, port) => withNetns(netns, () => connectTcp(address, port)),
   returnMemory: () => void libc().malloc_trim(0),
   openWatch: (netns, { bufferBytes, filter }) =>
     within(netns, (session) => {

@@ -89,6 +89,11 @@ export function isInvalid(error: unknown): boolean {
   return hasStatus(error, 422) || hasStatus(error, 400)
 }
 
+/** Whoever may decide, authorization or a webhook, has said no (403). */
+export function isForbidden(error: unknown): boolean {
+  return hasStatus(error, 403)
+}
+
 /** The credentials are not, or no longer, those of anybody. */
 export function isUnauthorized(error: unknown): boolean {
   return hasStatus(error, 401)

@@ -1,5 +1,6 @@
 import { bigintToAddress, parseCidr } from '../base/ip.ts'
 import { createKernel } from '../kernel/linux.ts'
+import { waitForAdmission } from './admission.ts'
 import { type LabConfig, managementAddress } from './config.ts'
 import { fabricName } from './config-checks.ts'
 import { buildFabric } from './fabric.ts'
@@ -39,6 +40,7 @@ async function buildAll(lab: Lab, signal: AbortSignal): Promise<void> {
   await Promise.all([
     progress.step('nodes are Ready', (waiting) => waitForNodes({ lab, kube, waiting, signal })),
     progress.step('OVN chassis', () => waitForChassis(lab, signal)),
+    ...(lab.config.admission ? [progress.step('admission', () => waitForAdmission(kube, signal))] : []),
   ])
 }
 

@@ -73,6 +73,8 @@ const labSchema = z.strictObject({
     outside: z.array(address).default([]),
   }),
   nodes: z.array(node).min(1),
+  /** Whether the controller's webhook refuses definitions and pods that `twinlane lint` finds errors in. */
+  admission: z.boolean().default(false),
   routed: routed.prefault({}),
   ovn: ovn.prefault({}),
 })

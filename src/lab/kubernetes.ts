@@ -7,14 +7,16 @@ import { type ClosableKubeClient, createKubeClient } from '../kube/client.ts'
 import { createInformer } from '../kube/informer.ts'
 import { parseKubeConfig } from '../kube/kubeconfig.ts'
 import { type NodeResource, nodes as nodeType } from '../kube/resources/core.ts'
+import { registerAdmission } from './admission.ts'
 import { startApiServer } from './apiserver/api-server.ts'
-import { controlPlaneOf, type LabNode, managementAddress } from './config.ts'
+import { controlPlaneOf, type LabConfig, type LabNode, managementAddress } from './config.ts'
 import { startEndpointSliceController } from './control-plane/endpoint-slice-controller.ts'
 import { startScheduler } from './control-plane/scheduler.ts'
 import { installResources } from './install-resources.ts'
 import { renderKubeconfig } from './kubeconfig.ts'
 import type { Lab } from './lab.ts'
 import { apiPort, nodeFiles, writeNodeFiles } from './node-files.ts'
+import { connectFrom } from './outgoing.ts'
 import type { Pki } from './pki.ts'
 import { startProcess, stopAll } from './start-engines.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
@@ -36,6 +38,7 @@ export async function startApi(lab: Lab, kernel: Kernel, pki: Pki): Promise<Clos
     serviceCidr: lab.config.ovn.svcCidr,
     advertise: { host, port: apiPort },
     kubeletSocket: (name) => kubeletSocket(lab, name),
+    connect: connectFrom(kernel, lab.node(controlPlane.name).netns, addressesOf(lab.config)),
     log: lab.log.child({ part: 'api-server' }),
   })
   lab.onTakeDown('stop the API server', () => server.close())
@@ -45,8 +48,17 @@ export async function startApi(lab: Lab, kernel: Kernel, pki: Pki): Promise<Clos
   const kube = createKubeClient(await parseKubeConfig(text, lab.state.kubeconfig))
   lab.onTakeDown('close the client', () => kube.close())
   await installResources(kube)
+  await registerAdmission(kube, lab.config, pki.ca)
   lab.api = [url, `https://${host}:${apiPort}`]
   return kube
+}
+
+/** What /etc/hosts says in every node. */
+function addressesOf(config: LabConfig): Map<string, string> {
+  return new Map([
+    ['localhost', '127.0.0.1'],
+    ...config.nodes.map((node) => [node.name, managementAddress(config, node)] as const),
+  ])
 }
 
 /** The path goes through the node's first process, since a path of a unix socket has 107 bytes at most. */

@@ -2,6 +2,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { stringify } from 'yaml'
 import type { ProcessConfig } from '../networks/process-config.ts'
+import { admissionPort } from './admission.ts'
 import { controlPlaneOf, type LabConfig, type LabNode, managementAddress } from './config.ts'
 import { renderKubeconfig } from './kubeconfig.ts'
 import type { LabPrograms } from './lab.ts'
@@ -14,6 +15,8 @@ export const nodeFiles = {
   processConfig: '/etc/twinlane/config.yaml',
   agentKubeconfig: '/etc/kubernetes/twinlane.kubeconfig',
   controllerConfig: '/etc/twinlane/controller.yaml',
+  webhookCert: '/etc/twinlane/tls/tls.crt',
+  webhookKey: '/etc/twinlane/tls/tls.key',
   controllerKubeconfig: '/etc/kubernetes/controller.kubeconfig',
   adminKubeconfig: '/etc/kubernetes/admin.conf',
   kubeletConfig: '/etc/kubernetes/kubelet.yaml',
@@ -44,7 +47,9 @@ export async function writeNodeFiles(options: NodeFilesOptions): Promise<void> {
     [nodeFiles.kubeletKubeconfig, kubeconfigOf(config, pki, pki.kubelets.get(node.name))],
   ])
   if (isControlPlane) {
-    files.set(nodeFiles.controllerConfig, stringify(processConfig(config, nodeFiles.controllerKubeconfig)))
+    files.set(nodeFiles.controllerConfig, stringify(controllerConfig(config)))
+    files.set(nodeFiles.webhookCert, pki.webhook.cert)
+    files.set(nodeFiles.webhookKey, pki.webhook.key)
     files.set(nodeFiles.controllerKubeconfig, kubeconfigOf(config, pki, pki.controller))
     files.set(nodeFiles.adminKubeconfig, kubeconfigOf(config, pki, pki.admin))
   }
@@ -92,6 +97,15 @@ function processConfig(config: LabConfig, kubeconfig: string, node?: LabNode): P
         datapathType: 'netdev',
       },
     },
+  }
+}
+
+function controllerConfig(config: LabConfig): ProcessConfig {
+  const host = managementAddress(config, controlPlaneOf(config))
+  const files = { certFile: nodeFiles.webhookCert, keyFile: nodeFiles.webhookKey }
+  return {
+    ...processConfig(config, nodeFiles.controllerKubeconfig),
+    ...(config.admission ? { admission: { host, port: admissionPort, ...files } } : {}),
   }
 }
 

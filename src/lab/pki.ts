@@ -19,6 +19,8 @@ export interface Pki {
   readonly server: Credential
   readonly admin: Credential
   readonly controller: Credential
+  /** Of the controller's webhook, as a server. */
+  readonly webhook: Credential
   /** By node name. */
   readonly kubelets: ReadonlyMap<string, Credential>
   readonly agents: ReadonlyMap<string, Credential>
@@ -73,6 +75,12 @@ function requestsOf(config: LabConfig, serviceAddress: string): CertificateReque
     },
     client('admin', '/O=system:masters/CN=admin'),
     client('controller', '/CN=twinlane-controller'),
+    {
+      name: 'webhook',
+      subject: '/CN=twinlane-webhook',
+      usage: 'serverAuth',
+      alternativeNames: [managementAddress(config, controlPlane), 'twinlane-controller.kube-system.svc'],
+    },
     ...config.nodes.map((node) => client(`kubelet-${node.name}`, `/O=system:nodes/CN=system:node:${node.name}`)),
     ...config.nodes.map((node) => client(`agent-${node.name}`, `/O=twinlane-agents/CN=twinlane-agent:${node.name}`)),
   ]
@@ -134,6 +142,7 @@ async function readPki(folder: string, config: LabConfig): Promise<Pki> {
     server: await read('server'),
     admin: await read('admin'),
     controller: await read('controller'),
+    webhook: await read('webhook'),
     kubelets: await byNode('kubelet'),
     agents: await byNode('agent'),
   }

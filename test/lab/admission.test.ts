@@ -1,74 +1,23 @@
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { silentLog as log } from '../../src/base/log.ts'
-import { type AdmissionServer, createAdmissionServer } from '../../src/controller/admission/admission-server.ts'
-import { type ClosableKubeClient, createKubeClient } from '../../src/kube/client.ts'
-import { createInformer } from '../../src/kube/informer.ts'
-import { loadKubeConfig } from '../../src/kube/kubeconfig.ts'
-import { networkAttachmentDefinitions } from '../../src/kube/resources/net-attach-def.ts'
-import { installResources } from '../../src/lab/install-resources.ts'
-import { startTestApiServer, type TestApiServer } from '../support/api-server.ts'
+import { articleLab } from '../../src/lab/article.ts'
 import { createKubectl, findKubectls, type Kubectl } from '../support/kubectl.ts'
+import { sleepingPod } from './support/article.ts'
+import { type Lab, useLab } from './support/lab.ts'
 
-const stop = new AbortController()
-let api: TestApiServer
+let lab: Lab
 let kubectl: Kubectl
-let kube: ClosableKubeClient
-let webhook: AdmissionServer
 
 beforeAll(async () => {
-  api = await startTestApiServer()
-  kube = createKubeClient(await loadKubeConfig(api.kubeconfig))
-  await installResources(kube)
+  lab = await useLab({ fresh: true, config: { admission: true, nodes: articleLab.nodes.slice(0, 1) } })
   const [binary] = findKubectls()
   if (binary === undefined) throw new Error('kubectl is not on PATH')
-  kubectl = await createKubectl(binary, api.kubeconfig)
-  const files = { certFile: join(api.folder, 'server.crt'), keyFile: join(api.folder, 'server.key') }
-  const definitions = createInformer(kube, networkAttachmentDefinitions, { log })
-  webhook = createAdmissionServer({ host: '127.0.0.1', port: 0, ...files }, { definitions, kube, log })
-  await webhook.start(stop.signal)
-  expect(await apply(configuration())).toContain('twinlane created')
-  expect((await kubectl('get', 'validatingwebhookconfigurations')).stdout.replaceAll(/ +/g, ' ')).toContain(
-    'twinlane 1 ',
-  )
+  kubectl = await createKubectl(binary, lab.kubeconfig)
 })
-afterAll(async () => {
-  stop.abort()
-  await webhook?.stop()
-  await kubectl?.close()
-  await kube?.close()
-  await api?.stop()
-})
+afterAll(() => kubectl?.close())
 
-async function apply(object: object): Promise<string> {
+async function apply(object: object | string): Promise<string> {
   const { stdout, stderr } = await kubectl.withInput(object, 'apply', '-f', '-')
   return stdout + stderr
-}
-
-function configuration(): object {
-  const rule = { apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'] }
-  return {
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'ValidatingWebhookConfiguration',
-    metadata: { name: 'twinlane' },
-    webhooks: [
-      {
-        name: 'networks.twinlane.io',
-        admissionReviewVersions: ['v1'],
-        sideEffects: 'None',
-        failurePolicy: 'Ignore',
-        timeoutSeconds: 2,
-        clientConfig: {
-          url: `https://127.0.0.1:${webhook.port}/validate`,
-          caBundle: Buffer.from(api.pki.ca).toString('base64'),
-        },
-        rules: [
-          { ...rule, apiGroups: ['k8s.cni.cncf.io'], resources: ['network-attachment-definitions'] },
-          { ...rule, apiGroups: [''], resources: ['pods'] },
-        ],
-      },
-    ],
-  }
 }
 
 const definition = (name: string, config: string) => ({
@@ -77,21 +26,30 @@ const definition = (name: string, config: string) => ({
   metadata: { name },
   spec: { config },
 })
+const pod = (name: string, networks: string) => sleepingPod({ name, node: 'master01', networks })
+const refusal = /admission webhook "networks\.twinlane\.io" denied the request: /
 
-const pod = (name: string, networks: string) => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: { name, annotations: { 'k8s.v1.cni.cncf.io/networks': networks } },
-  spec: { containers: [{ name: 'main', image: 'busybox' }] },
+it('a lab with admission: true refuses by its own controller what lint finds errors in, and runs what is right', async () => {
+  const listed = await kubectl('get', 'validatingwebhookconfigurations')
+  expect(listed.stdout.replaceAll(/ +/g, ' ')).toContain('twinlane 1 ')
+  const net = '{"cniVersion": "1.0.0", "name": "net", "type": "ovn-k8s-cni-overlay", "netAttachDefName": "default/net"}'
+  expect(await apply(definition('bad', '{\n"type": }'))).toMatch(refusal)
+  expect(await apply(definition('net', net))).toContain('created')
+  expect(await apply(pod('bad', 'net@lo'))).toMatch(refusal)
+  expect(await apply(pod('none', 'nothing'))).toMatch(/denied the request: .*no NetworkAttachmentDefinition/)
+  expect(await apply(pod('odd', '[{"name": "net", "ipRequest": "10.0.0.1"}]'))).toMatch(/Warning: .*ipRequest/)
+  expect(await apply(pod('good', 'net@eth1'))).toMatch(/^pod\/good created\n$/)
+  await lab.cli(['wait', 'pod/good', '--for=condition=Ready', '--timeout=100s'])
+  expect((await lab.cli(['exec', 'good', '--', 'ip', '-o', 'link', 'show', 'eth1'])).stdout).toContain('eth1')
 })
 
-it("kubectl shows the controller's refusals and warnings, and a stopped controller lets through", async () => {
-  const refusal = /admission webhook "networks\.twinlane\.io" denied the request: /
-  expect(await apply(definition('bad', '{\n"type": }'))).toMatch(refusal)
-  expect(await apply(definition('net', '{"cniVersion": "1.0.0", "type": "ovn-k8s-cni-overlay"}'))).toContain('created')
-  expect(await apply(pod('bad', 'net@lo'))).toMatch(refusal)
-  expect(await apply(pod('good', 'net@eth1'))).toMatch(/^pod\/good created\n$/)
-  expect(await apply(pod('odd', '[{"name": "net", "ipRequest": "10.0.0.1"}]'))).toMatch(/Warning: .*ipRequest/)
-  await webhook.stop()
-  expect(await apply(pod('bad', 'net@lo'))).toContain('created')
+it('a controller that does not answer holds nobody up for long: the agent is the judge', async () => {
+  const signalController = (signal: string) => lab.exec('master01', ['pkill', signal, '-f', 'dist/controller.js'])
+  await signalController('-STOP')
+  try {
+    expect(await apply(pod('unjudged', 'net@lo'))).toContain('created')
+  } finally {
+    await signalController('-CONT')
+  }
+  expect(await apply(pod('judged', 'net@lo'))).toMatch(refusal)
 })

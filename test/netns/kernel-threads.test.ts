@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { exec } from '../../src/base/exec.ts'
 import type { Operation, Route } from '../../src/kernel/kernel.ts'
@@ -88,9 +88,10 @@ describe('the worker threads', () => {
     expect(await kernel.readSysctl(undefined, key)).toBe(own)
   })
 
-  it('open a listening socket inside a namespace that serves this process', async () => {
+  it('open sockets inside a namespace that serve this process and speak for it', async () => {
     await kernel.apply(netns, [
       { op: 'ensureVeth', name: 'in0', peer: { name: 'out0', netns: undefined } },
+      { op: 'setLink', name: 'lo', isUp: true },
       { op: 'setLink', name: 'in0', isUp: true },
       { op: 'ensureAddress', device: 'in0', address: '10.7.0.2/24' },
     ])
@@ -105,7 +106,13 @@ describe('the worker threads', () => {
     const [data] = (await once(client, 'data')) as [Buffer]
     expect(data.toString()).toBe('hello')
     client.destroy()
+    const fromInside = new Socket({ fd: await kernel.connectTcp(netns, '10.7.0.2', 6443) })
+    expect(String((await once(fromInside, 'data'))[0])).toBe('hello')
+    expect(fromInside.localAddress).toBe('10.7.0.2')
+    fromInside.destroy()
     server.close()
+    const toNobody = new Socket({ fd: await kernel.connectTcp(netns, '10.7.0.2', 6444) })
+    await expect(once(toNobody, 'data')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
     await kernel.apply(undefined, [{ op: 'deleteLink', name: 'out0' }])
   })
 

@@ -194,6 +194,7 @@ function kernelOf(netns: string, real: Kernel): Kernel {
     nft: (at, commands) => real.nft(here(at), commands),
     nftList: (at, command) => real.nftList(here(at), command),
     listenTcp: (at, address, port) => real.listenTcp(here(at), address, port),
+    connectTcp: (at, address, port) => real.connectTcp(here(at), address, port),
     fdb: (at, device) => real.fdb(here(at), device),
     watch: (at, onEvent, onResync, filter) => real.watch(here(at), onEvent, onResync, filter),
     watchNft: (at, onChange, onResync) => real.watchNft(here(at), onChange, onResync),

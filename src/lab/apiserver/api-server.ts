@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:https'
+import { connect } from 'node:net'
 import type { Log } from '../../base/log.ts'
 import { runAll } from '../../base/undo.ts'
+import type { Connect } from '../outgoing.ts'
 import type { Api } from './api.ts'
 import { ensureBootstrapObjects } from './bootstrap.ts'
 import { sendError, statusOf } from './http/send.ts'
@@ -27,6 +29,8 @@ export interface ApiServerOptions {
   advertise: { host: string; port: number }
   /** Unix socket of that node's kubelet, or undefined when there is none. */
   kubeletSocket: (nodeName: string) => string | undefined
+  /** How webhooks are reached. @default from where this process is */
+  connect?: Connect
   log: Log
 }
 
@@ -39,9 +43,9 @@ export interface ApiServer {
 /** Starts the lab's Kubernetes API: one store, any number of listeners. Resolves when all of them accept. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const store = await Store.open({ folder: options.dataFolder, log: options.log })
-  const { serviceCidr, kubeletSocket, log } = options
+  const { serviceCidr, kubeletSocket, log, connect = connectHere } = options
   const resources = new Resources(store)
-  const api: Api = { store, resources, openApi: new OpenApi(resources), serviceCidr, kubeletSocket, log }
+  const api: Api = { store, resources, openApi: new OpenApi(resources), serviceCidr, kubeletSocket, connect, log }
   ensureBootstrapObjects(api, options.advertise)
   resumeRemovals(api)
   await store.durable()
@@ -67,6 +71,9 @@ function createFor(api: Api, { tls }: ApiServerOptions, signal: AbortSignal): Se
     onUpgrade: (request, socket, head) => void openSession(api, request, socket, head),
   })
 }
+
+/** The socket is connecting; its events tell how that ends. */
+const connectHere: Connect = async (host, port) => connect({ host, port })
 
 /** No request can harm the server: whatever is thrown becomes the answer. */
 async function serve(api: Api, request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Log } from '../../base/log.ts'
+import type { Connect } from '../outgoing.ts'
 import type { RuleContext } from './admission/rules.ts'
 import type { OpenApi } from './openapi/openapi.ts'
 import type { Resource } from './resources/resource.ts'
@@ -13,6 +14,8 @@ export interface Api extends RuleContext {
   readonly log: Log
   /** Unix socket of a node's kubelet, or undefined when there is no such node. */
   readonly kubeletSocket: (nodeName: string) => string | undefined
+  /** How webhooks are reached. */
+  readonly connect: Connect
 }
 
 /** A request about one kind, taken apart. */

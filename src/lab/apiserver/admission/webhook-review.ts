@@ -39,7 +39,7 @@ export async function askWebhooks(api: Api, request: ResourceRequest, change: Ch
 async function ask(api: Api, webhook: JsonObject, review: { uid: string }): Promise<Verdict | StatusError> {
   const name = String(webhook.name)
   try {
-    const verdict = await callWebhook(webhook, review)
+    const verdict = await callWebhook(webhook, review, api.connect)
     return verdict.allowed ? verdict : denial(name, verdict.message)
   } catch (error) {
     const why = `failed calling webhook "${name}": ${describeError(error)}`
