@@ -112,6 +112,12 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/bgp/index.ts')).registerBgp,
   },
   {
+    name: 'ovn',
+    group: objects,
+    summary: 'the OVN network: show its logical topology',
+    load: async () => (await import('./commands/ovn/index.ts')).registerOvn,
+  },
+  {
     name: 'lab',
     group: nodeGroup,
     summary: 'a whole cluster on this machine: up, down, status, exec',

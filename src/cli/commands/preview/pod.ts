@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { parse, stringify } from 'yaml'
-import { errorCode, NotFoundError, TwinlaneError } from '../../../base/errors.ts'
+import { stringify } from 'yaml'
+import { TwinlaneError } from '../../../base/errors.ts'
 import { parsePluginConfig } from '../../../cni/config.ts'
 import type { KubeClient } from '../../../kube/api.ts'
 import { type NodeResource, nodes, type PodResource } from '../../../kube/resources/core.ts'
@@ -11,6 +10,7 @@ import { renderPreviews } from '../../../preview/render-text.ts'
 import { addConnectionFlags, addNamespaceFlag, type ConnectionFlags, connect } from '../../connection.ts'
 import { type CliIo, print } from '../../io.ts'
 import { readManifests } from '../../manifest.ts'
+import { readNetworkSettings, readNodeFile } from '../../node-settings.ts'
 
 interface PreviewFlags extends ConnectionFlags {
   filename: string
@@ -49,8 +49,8 @@ async function loadAndPreview(
 ): ReturnType<typeof previewPod> {
   const [pod, settings, netConf, nodeList] = await Promise.all([
     readPod(io, flags.filename, namespace),
-    readSettings(resolve(io.cwd, flags.config)),
-    readOption(resolve(io.cwd, flags.netConf), '--net-conf').then(parsePluginConfig),
+    readNetworkSettings(resolve(io.cwd, flags.config)),
+    readNodeFile(resolve(io.cwd, flags.netConf), '--net-conf').then(parsePluginConfig),
     findNodes(client, flags.node),
   ])
   return await previewPod({ kube: client, pod, settings, netConf, nodes: nodeList })
@@ -63,24 +63,6 @@ async function readPod(io: CliIo, file: string, namespace: string): Promise<PodR
     throw new TwinlaneError(`${file} holds ${found.length} pods`, { fix: 'name a file with exactly one' })
   }
   return { ...pod, metadata: { ...pod.metadata, namespace: pod.metadata.namespace ?? namespace } } as PodResource
-}
-
-async function readSettings(file: string): Promise<Record<string, unknown>> {
-  const config: unknown = parse(await readOption(file, '--config'))
-  const networks = typeof config === 'object' && config !== null && 'networks' in config ? config.networks : {}
-  return (networks ?? {}) as Record<string, unknown>
-}
-
-async function readOption(file: string, flag: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    if (errorCode(cause) !== 'ENOENT') throw cause
-    throw new NotFoundError(`there is no ${file}`, {
-      cause,
-      fix: `run this on a node, or name a copy of its file with ${flag}`,
-    })
-  }
 }
 
 async function findNodes(client: KubeClient, name: string | undefined): Promise<readonly NodeResource[]> {

@@ -1,0 +1,23 @@
+import { readFile } from 'node:fs/promises'
+import { parse } from 'yaml'
+import { errorCode, NotFoundError } from '../base/errors.ts'
+
+/** The `networks` part of the agent's configuration file. Throws NotFoundError with what to do where there is none. */
+export async function readNetworkSettings(file: string): Promise<Record<string, unknown>> {
+  const config: unknown = parse(await readNodeFile(file, '--config'))
+  const networks = typeof config === 'object' && config !== null && 'networks' in config ? config.networks : {}
+  return (networks ?? {}) as Record<string, unknown>
+}
+
+/** A file that nodes have. `flag` names the copy of one elsewhere. */
+export async function readNodeFile(file: string, flag: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (errorCode(cause) !== 'ENOENT') throw cause
+    throw new NotFoundError(`there is no ${file}`, {
+      cause,
+      fix: `run this on a node, or name a copy of its file with ${flag}`,
+    })
+  }
+}
