@@ -50,8 +50,13 @@ export function createAgent(options: AgentOptions): Lifecycle {
   })
   let server: CniServer | undefined
   let health: HealthServer | undefined
-  const metrics = createAgentMetrics({ load: () => server?.load, informers: { ...caches }, netConf })
-  const problems = (): string[] => findProblems({ caches, networks: context.networks, netConf, settings })
+  const metrics = createAgentMetrics({
+    load: () => server?.load,
+    informers: { ...caches },
+    netConf,
+    networks: context.networks,
+  })
+  const problems = (): Promise<string[]> => findProblems({ caches, networks: context.networks, netConf, settings })
   const life = new AbortController()
 
   const startParts = async (): Promise<void> => {

@@ -25,8 +25,10 @@ test('health, readiness with its reasons and the metrics are told over HTTP', as
   const problems = ['ovn: no southbound connection']
   const load = { connections: 9, inFlight: { setup: 2, teardown: 1 }, waiting: { setup: 6, teardown: 0 } }
   const netConf = { problems: ['00-multus.conf comes before it'], overwrites: 3 }
-  const metrics = createAgentMetrics({ load: () => load, informers: { pods: { hasSynced: true } }, netConf })
-  const server = await serveHealth(path, { problems: () => problems, metrics: metrics.render })
+  const gauges = [{ name: 'twinlane_x', help: 'Of a network.', values: [{ labels: { state: 'up' }, value: 7 }] }]
+  const networks = { all: [{ nodeSide: { gauges: async () => gauges } }, { nodeSide: {} }] }
+  const metrics = createAgentMetrics({ load: () => load, informers: { pods: { hasSynced: true } }, netConf, networks })
+  const server = await serveHealth(path, { problems: async () => problems, metrics: metrics.render })
   metrics.observe('ADD', 0.004)
   metrics.observe('ADD', 0.2, new CniError(11, 'later'))
   metrics.observe('DEL', 0.2, new Error('broken'))
@@ -38,6 +40,7 @@ test('health, readiness with its reasons and the metrics are told over HTTP', as
   const lines = (await get(path, '/metrics')).text.split('\n')
   expect(lines).toEqual(
     expect.arrayContaining([
+      'twinlane_x{state="up"} 7',
       'twinlane_cni_requests_total{verb="ADD",code="0"} 1',
       'twinlane_cni_requests_total{verb="ADD",code="11"} 1',
       'twinlane_cni_requests_total{verb="DEL",code="999"} 1',

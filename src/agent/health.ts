@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts'
 
 export interface HealthSources {
   /** Why the node is not ready; empty when it is. */
-  readonly problems: () => readonly string[]
+  readonly problems: () => Promise<readonly string[]>
   readonly metrics: () => Promise<string>
 }
 
@@ -69,7 +69,7 @@ async function answer(path: string, sources: HealthSources, response: ServerResp
   if (path === '/healthz') return send(response, 200, 'ok\n')
   if (path === '/metrics') return send(response, 200, await sources.metrics())
   if (path !== '/readyz') return send(response, 404, 'there are /healthz, /readyz and /metrics\n')
-  const problems = sources.problems()
+  const problems = await sources.problems()
   if (problems.length === 0) return send(response, 200, 'ok\n')
   send(response, 503, problems.map((problem) => `${problem}\n`).join(''))
 }

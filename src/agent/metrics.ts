@@ -2,11 +2,13 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { CniError, cniErrorCode } from '../cni/errors.ts'
 import type { CniCommand } from '../cni/request.ts'
 import type { CniLoad } from '../cni/socket.ts'
+import type { NodeSide } from '../networks/driver.ts'
 
 /** What is asked at the time of a scrape; nothing is counted for it in between. */
 export interface MetricSources {
   readonly load: () => CniLoad | undefined
   readonly informers: Readonly<Record<string, { readonly hasSynced: boolean }>>
+  readonly networks: { readonly all: readonly { readonly nodeSide: Pick<NodeSide, 'gauges'> }[] }
   readonly netConf: { readonly problems: readonly string[]; readonly overwrites: number }
 }
 
@@ -45,8 +47,20 @@ export function createAgentMetrics(sources: MetricSources): AgentMetrics {
       requests.inc({ verb, code: codeOf(error) })
       durations.observe({ verb }, seconds)
     },
-    render: () => registry.metrics(),
+    render: async () => (await registry.metrics()) + (await renderNetworks(sources.networks)),
   }
+}
+
+/** Which metrics a network has is known when it is asked. One that does not answer has none. */
+async function renderNetworks({ all }: MetricSources['networks']): Promise<string> {
+  const found = await Promise.all(all.map(({ nodeSide }) => nodeSide.gauges?.().catch(() => [])))
+  const registry = new Registry()
+  for (const { name, help, values } of found.flatMap((gauges) => gauges ?? [])) {
+    const labelNames = Object.keys(values[0]?.labels ?? {})
+    const metric = new Gauge({ name, help, labelNames, registers: [registry] })
+    for (const { labels, value } of values) metric.set(labels, value)
+  }
+  return registry.metrics()
 }
 
 function codeOf(error: unknown): number {

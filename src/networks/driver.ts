@@ -139,12 +139,27 @@ export interface NodeSide<Config = unknown> extends Lifecycle {
   remove?(signal: AbortSignal): Promise<void>
   /** STATUS. */
   status(): NetworkStatus
+  /**
+   * What is wrong although pods can be attached, one line each, looked up when it is asked for: the node is not ready,
+   * and yet STATUS is content.
+   */
+  impairments?(): Promise<readonly string[]>
+  /** Numbers for a scrape, looked up when they are asked for. */
+  gauges?(): Promise<readonly NetworkGauge[]>
   /** STATUS of one configuration, where `status` cannot tell without. Throws CniError with code 50 or 51. */
   requireReady?(network: ConfiguredNetwork): Promise<void>
   /** GC of one configuration, where `collectGarbage` cannot tell without: `valid` are the attachments of its name. */
   collectGarbageOf?(network: ConfiguredNetwork, valid: readonly AttachmentKey[], signal: AbortSignal): Promise<void>
   /** From configuration and informers only: an ADD waits for it. */
   prefixes?(): Partial<ClusterPrefixes>
+}
+
+/** One metric of a network, with a value for each set of labels. */
+export interface NetworkGauge {
+  /** Complete, e.g. `twinlane_bgp_sessions`. */
+  readonly name: string
+  readonly help: string
+  readonly values: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[]
 }
 
 /** What of the cluster a network reaches, as prefixes of both families. */

@@ -112,6 +112,38 @@ describe('a BGPPeer whose selector matches no node', () => {
   })
 })
 
+describe('readiness', () => {
+  const reasons = (node: RoutedNode) => node.nodeSide.impairments?.()
+
+  it('is given with the sessions of a mesh, and names BIRD when it is gone', async () => {
+    expect(await reasons(work01)).toEqual([])
+    await work01.stopBird('SIGKILL')
+    expect(await reasons(work01)).toEqual(['BIRD does not answer'])
+    await work01.startBird()
+    await eventually('work01 to be ready', async () => expect(await reasons(work01)).toEqual([]))
+  })
+
+  it("fails where the mesh is off and the article's typing error leaves a node without a session; pods still get addresses", async () => {
+    await cluster.kube.create(bgpConfigurations, {
+      metadata: { name: 'default' },
+      spec: { nodeToNodeMeshEnabled: false },
+    })
+    await eventually('the reason', async () =>
+      expect(await reasons(work01)).toEqual([
+        expect.stringMatching(/^node work01 has no BGP session at all: the mesh is off, and no BGPPeer selects it/),
+      ]),
+    )
+    expect(work01.nodeSide.status()).toEqual({ isReady: true, problems: [] })
+    const gauges = Object.fromEntries(
+      ((await work01.nodeSide.gauges?.()) ?? []).map(({ name, values }) => [name, values]),
+    )
+    expect(gauges.twinlane_bgp_mistakes).toEqual([{ labels: {}, value: 1 }])
+    expect(gauges.twinlane_bgp_sessions).toContainEqual({ labels: { family: 'IPv4', state: 'established' }, value: 0 })
+    await cluster.kube.delete(bgpConfigurations, 'default')
+    await eventually('work01 to be ready', async () => expect(await reasons(work01)).toEqual([]))
+  })
+})
+
 describe('the steps of the article', () => {
   it('turn master01 into the route reflector of the others', async () => {
     const { kube } = cluster

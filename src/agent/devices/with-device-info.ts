@@ -6,11 +6,15 @@ import type { Devices } from './devices.ts'
 export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
   const prefixes = nodeSide.prefixes?.bind(nodeSide)
   const remove = nodeSide.remove?.bind(nodeSide)
+  const impairments = nodeSide.impairments?.bind(nodeSide)
+  const gauges = nodeSide.gauges?.bind(nodeSide)
   const requireReady = nodeSide.requireReady?.bind(nodeSide)
   const collectGarbageOf = nodeSide.collectGarbageOf?.bind(nodeSide)
   return {
     ...(prefixes === undefined ? {} : { prefixes }),
     ...(remove === undefined ? {} : { remove }),
+    ...(impairments === undefined ? {} : { impairments }),
+    ...(gauges === undefined ? {} : { gauges }),
     ...(requireReady === undefined ? {} : { requireReady }),
     ...(collectGarbageOf === undefined ? {} : { collectGarbageOf }),
     start: (signal) => nodeSide.start(signal),

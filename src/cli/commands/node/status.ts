@@ -4,7 +4,7 @@ import { familyOf, isAddress } from '../../../base/ip.ts'
 import { BirdError, queryBird } from '../../../bird/control.ts'
 import { type BirdProtocolState, parseProtocols } from '../../../bird/protocols.ts'
 import { renderBoxTable } from '../../box-table.ts'
-import { type CliIo, print } from '../../io.ts'
+import { type CliIo, note, print } from '../../io.ts'
 
 const defaultSocket = '/run/bird/bird.ctl'
 
@@ -15,9 +15,15 @@ export function registerNodeStatus(node: Command, io: CliIo): void {
     .option('--bird-socket <path>', "BIRD's control socket", defaultSocket)
     .addHelpText('after', '\nExamples:\n  twinlane node status\n  twinlane lab exec master01 -- twinlane node status')
     .action(async (flags: { birdSocket: string }) => {
-      print(io, renderNodeStatus(await readProtocols(flags.birdSocket)))
+      const protocols = await readProtocols(flags.birdSocket)
+      print(io, renderNodeStatus(protocols))
+      if (protocols.flatMap(peerOf).length === 0) note(io, withoutPeers)
     })
 }
+
+/** calicoctl says nothing of it, and the article's typing error in a selector leads here. */
+const withoutPeers =
+  'warning: this node has no BGP session, so it does not learn where the pods of other nodes are\nfix: look at twinlane get bgppeers -o yaml and at the labels that they select'
 
 async function readProtocols(socketPath: string): Promise<BirdProtocolState[]> {
   try {

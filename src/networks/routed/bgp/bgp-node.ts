@@ -13,6 +13,8 @@ export interface BgpNode {
   readonly addresses: Readonly<Partial<Record<Family, string>>>
   /** Its own, or the cluster's. */
   readonly asNumber: number
+  /** The number is its own. */
+  readonly hasOwnAsNumber?: boolean
   /** Present: the node is a route reflector and not part of the mesh. */
   readonly routeReflectorClusterId: string | undefined
   readonly listenPort: number
@@ -23,6 +25,7 @@ export function bgpNodeOf(core: NodeResource, configurations: readonly BGPConfig
   const annotations = core.metadata.annotations ?? {}
   const clusterId = annotations[nodeAnnotations.routeReflectorClusterId]
   const settings = bgpSettings(configurations, core.metadata.name)
+  const ownAsNumber = parseAsNumber(annotations[nodeAnnotations.asNumber])
   return {
     name: core.metadata.name,
     labels: core.metadata.labels ?? {},
@@ -30,7 +33,8 @@ export function bgpNodeOf(core: NodeResource, configurations: readonly BGPConfig
       ...addressOf(annotations[nodeAnnotations.ipv4Address], 4),
       ...addressOf(annotations[nodeAnnotations.ipv6Address], 6),
     },
-    asNumber: parseAsNumber(annotations[nodeAnnotations.asNumber]) ?? settings.asNumber,
+    asNumber: ownAsNumber ?? settings.asNumber,
+    hasOwnAsNumber: ownAsNumber !== undefined,
     routeReflectorClusterId: isClusterId(clusterId) ? clusterId : undefined,
     listenPort: settings.listenPort,
   }

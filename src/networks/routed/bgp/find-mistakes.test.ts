@@ -53,4 +53,32 @@ describe('findMistakes', () => {
     const own = [node('b', 2, { asNumber: 65002 }), node('c', 3, { asNumber: 65003 })]
     expect(mistakes(node('a', 1, { asNumber: 65001 }), own, true)).toEqual([])
   })
+
+  it("tells of two numbers of which one is the cluster's and the other a node's own, however many have it", () => {
+    const own = { asNumber: 63400, hasOwnAsNumber: true }
+    const [a, b] = [node('a', 1, own), node('b', 2, own)]
+    const inherited = { asNumber: 64512, hasOwnAsNumber: false }
+    const [c, d] = [node('c', 3, inherited), node('d', 4, inherited)]
+    expect(mistakes(c, [a, b, d], true)).toHaveLength(2)
+    expect(mistakes(a, [b, c, d], true)).toHaveLength(2)
+  })
+
+  it('tells of peers of which none reflects, once nodes are out of reach', () => {
+    const spec = { nodeSelector: 'all()', peerSelector: "rr == 'true'" }
+    const hub = node('hub', 9, { labels: { rr: 'true' } })
+    const [a, b] = [node('a', 1), node('b', 2)]
+    const find = (local: BgpNode, all: BgpNode[]): string[] => {
+      const peers = [{ metadata: { name: 'to-rrs' }, spec }]
+      const input = { local, nodes: all, isMeshEnabled: false }
+      const { sessions } = selectPeers({ ...input, peers, mesh: {}, clusterAsNumber: 63400 })
+      return findMistakes({ ...input, sessions })
+    }
+    expect(find(a, [hub, a, b])).toEqual([
+      expect.stringMatching(/^node a learns no routes of b: none of its peers \(hub\) has a routeReflectorClusterID/),
+    ])
+    expect(find(hub, [hub, a, b])).toEqual([])
+    const reflector = { ...hub, routeReflectorClusterId: '10.0.0.9' }
+    expect(find(a, [reflector, a, b])).toEqual([])
+    expect(find(a, [hub, a])).toEqual([])
+  })
 })

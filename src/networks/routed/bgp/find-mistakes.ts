@@ -13,7 +13,12 @@ export interface MistakeInput {
  * readiness passes.
  */
 export function findMistakes(input: MistakeInput): string[] {
-  return [...withoutSessions(input), ...externalByAccident(input)]
+  return [...findIsolation(input), ...externalByAccident(input)]
+}
+
+/** Why the local node cannot learn the routes of others: pods on it do not reach pods on them. */
+export function findIsolation(input: MistakeInput): string[] {
+  return [...withoutSessions(input), ...withoutReflector(input)]
 }
 
 function withoutSessions({ local, nodes, sessions, isMeshEnabled }: MistakeInput): string[] {
@@ -30,21 +35,48 @@ function withoutSessions({ local, nodes, sessions, isMeshEnabled }: MistakeInput
   ]
 }
 
+/**
+ * Over iBGP only a reflector passes routes on. A router outside, or a node of another AS, may do so, too: of them
+ * nothing is said.
+ */
+function withoutReflector({ local, nodes, sessions }: MistakeInput): string[] {
+  const peers = sessions.flatMap((session) => nodeAt(nodes, session.address) ?? [])
+  const isKnown = sessions.length > 0 && peers.length === sessions.length
+  const isInternal = sessions.every(({ asNumber }) => asNumber === local.asNumber)
+  const reflects = [local, ...peers].some(({ routeReflectorClusterId }) => routeReflectorClusterId !== undefined)
+  if (!isKnown || !isInternal || reflects) return []
+  const reached = new Set([local, ...peers].map(({ name }) => name))
+  const missing = nodes.filter(({ name, addresses }) => !reached.has(name) && Object.keys(addresses).length > 0)
+  if (missing.length === 0) return []
+  return [
+    `node ${local.name} learns no routes of ${namesOf(missing)}: none of its peers (${namesOf(peers)}) has a routeReflectorClusterID, so none reflects: give them one, or have this node peer with every other`,
+  ]
+}
+
+function nodeAt(nodes: readonly BgpNode[], address: string): BgpNode | undefined {
+  return nodes.find(({ addresses }) => Object.values(addresses).includes(address))
+}
+
+function namesOf(nodes: readonly BgpNode[]): string {
+  const names = [...new Set(nodes.map(({ name }) => name))]
+  return names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`
+}
+
 /** Between nodes of one cluster an eBGP session is a choice that is made for all of them, or a mistake in one. */
 function externalByAccident({ local, nodes, sessions }: MistakeInput): string[] {
-  const inAll = new Set(nodes.map(({ asNumber }) => asNumber))
-  if (inAll.size !== 2) return []
   return sessions.flatMap(({ address, asNumber }) => {
-    const node = nodes.find(({ addresses }) => Object.values(addresses).includes(address))
-    if (node === undefined || asNumber === local.asNumber || !isOddOneOut(local, node, nodes)) return []
+    const node = nodeAt(nodes, address)
+    if (node === undefined || asNumber === local.asNumber || !isAccident(local, node, nodes)) return []
     return [
       `the session with node ${node.name} is eBGP, because its AS number is ${asNumber} and ours is ${local.asNumber}: give both the same asNumber, or leave it out on both`,
     ]
   })
 }
 
-/** One of the two is the only node with its AS number. */
-function isOddOneOut(local: BgpNode, other: BgpNode, nodes: readonly BgpNode[]): boolean {
+/** One of the two has a number of its own and the other the cluster's, or is the only node with its number. */
+function isAccident(local: BgpNode, other: BgpNode, nodes: readonly BgpNode[]): boolean {
+  if ((local.hasOwnAsNumber ?? false) !== (other.hasOwnAsNumber ?? false)) return true
   const count = (asNumber: number): number => nodes.filter((node) => node.asNumber === asNumber).length
-  return nodes.length > 2 && (count(local.asNumber) === 1 || count(other.asNumber) === 1)
+  const isOneOfTwo = new Set(nodes.map(({ asNumber }) => asNumber)).size === 2
+  return isOneOfTwo && nodes.length > 2 && (count(local.asNumber) === 1 || count(other.asNumber) === 1)
 }

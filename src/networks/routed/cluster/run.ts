@@ -6,10 +6,14 @@ import { type ClusterContext, createContext } from './context.ts'
 import { releaseNode, suspectNodes } from './gone-nodes.ts'
 import { idleBlocks, releaseIdleBlock } from './idle-blocks.ts'
 import { handlesOfPod, releaseLeak, suspectHandles } from './leaks.ts'
+import { reportShortages } from './report-shortages.ts'
 import { endClaim, staleClaims } from './stale-claims.ts'
 
 /** As Calico's: how long an address without a pod is left alone, because DEL is the node's to do. */
 const leakGraceMs = 15 * 60_000
+
+/** Nodes come in dozens and send heartbeats: one look is enough for many of them. */
+const shortageSettleMs = 2000
 
 export interface RoutedClusterOptions {
   /** @default 15 minutes */
@@ -33,6 +37,8 @@ class RoutedCluster implements Lifecycle {
   readonly #leaks: Workqueue
   readonly #idleBlocks: Workqueue
   readonly #claims: Workqueue
+  readonly #shortages: Workqueue
+  readonly #reported = new Set<string>()
   #subscriptions: Unsubscribe[] = []
   #timer: NodeJS.Timeout | undefined
 
@@ -45,6 +51,7 @@ class RoutedCluster implements Lifecycle {
     this.#goneNodes = queue('routed-nodes', 0, (node) => releaseNode(context, node))
     this.#leaks = queue('routed-leaks', graceMs, (handle) => releaseLeak(context, handle))
     this.#idleBlocks = queue('routed-idle-blocks', graceMs, (cidr) => releaseIdleBlock(context, cidr))
+    this.#shortages = queue('routed-shortages', shortageSettleMs, async () => reportShortages(context, this.#reported))
     this.#claims = queue('routed-claims', graceMs, (name) => endClaim(context, name))
   }
 
@@ -52,6 +59,8 @@ class RoutedCluster implements Lifecycle {
     const { blocks, affinities, pools, deps } = this.#context
     await Promise.all([blocks.start(signal), affinities.start(signal), pools.start(signal)])
     this.#subscriptions = [
+      deps.nodes.onChange(() => this.#shortages.add('all')),
+      pools.onChange(() => this.#shortages.add('all')),
       deps.nodes.on((event) => {
         if (event.type === 'deleted') this.#goneNodes.add(event.object.metadata.name)
       }),
@@ -60,6 +69,7 @@ class RoutedCluster implements Lifecycle {
         for (const handle of handlesOfPod(this.#context, event.object.metadata)) this.#leaks.add(handle)
       }),
     ]
+    this.#shortages.add('all')
     this.#scan()
     this.#timer = setInterval(() => this.#scan(), Math.max(this.#graceMs / 2, 10))
     this.#timer.unref()
@@ -69,7 +79,9 @@ class RoutedCluster implements Lifecycle {
     clearInterval(this.#timer)
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     this.#subscriptions = []
-    await Promise.all([this.#goneNodes, this.#leaks, this.#idleBlocks, this.#claims].map((queue) => queue.stop()))
+    await Promise.all(
+      [this.#goneNodes, this.#leaks, this.#idleBlocks, this.#claims, this.#shortages].map((queue) => queue.stop()),
+    )
   }
 
   #scan(): void {

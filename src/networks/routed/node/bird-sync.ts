@@ -4,7 +4,7 @@ import type { NodeDeps } from '../../driver.ts'
 import { bgpNodeOf } from '../bgp/bgp-node.ts'
 import { bgpSettings } from '../bgp/bgp-settings.ts'
 import { buildBirdConfig } from '../bgp/build-config.ts'
-import { findMistakes } from '../bgp/find-mistakes.ts'
+import { findIsolation, findMistakes } from '../bgp/find-mistakes.ts'
 import { holdOf } from '../bgp/hold-routes.ts'
 import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-peers.ts'
 import { isConfirmed } from '../ipam/affinity.ts'
@@ -25,6 +25,17 @@ export interface BirdSources {
   readonly filters: Informer<BGPFilter>
 }
 
+export interface BirdState {
+  readonly problems: readonly PeerProblem[]
+  /** Why this node cannot learn the routes of others; part of the mistakes. */
+  readonly isolation: readonly string[]
+  readonly mistakes: readonly string[]
+  readonly sessions: readonly BgpSession[]
+}
+
+/** Of a node that takes no part in BGP. */
+export const noState: BirdState = { problems: [], isolation: [], mistakes: [], sessions: [] }
+
 /**
  * Brings this node's BIRD to what the cluster says, but for `carried`, prefixes that tunnels lead to. Without an address
  * the node takes no part in BGP yet.
@@ -33,11 +44,11 @@ export async function syncBird(
   sources: BirdSources & { readonly carried: readonly string[] },
   bird: SteadyBird,
   signal: AbortSignal,
-): Promise<{ problems: readonly PeerProblem[]; mistakes: readonly string[] }> {
+): Promise<BirdState> {
   const { deps, pools, peers, configurations } = sources
   const all = deps.nodes.list().map((node) => bgpNodeOf(node, configurations.list()))
   const local = all.find(({ name }) => name === deps.nodeName)
-  if (local === undefined || Object.keys(local.addresses).length === 0) return { problems: [], mistakes: [] }
+  if (local === undefined || Object.keys(local.addresses).length === 0) return noState
   const settings = bgpSettings(configurations.list(), deps.nodeName)
   const selected = selectPeers({
     local,
@@ -60,9 +71,12 @@ export async function syncBird(
   })
   await bird.apply(config, signal, holdOf(configurations.list()))
   const { isMeshEnabled } = settings
+  const facts = { local, nodes: all, sessions: selected.sessions, isMeshEnabled }
   return {
     problems: [...selected.problems, ...problems],
-    mistakes: findMistakes({ local, nodes: all, sessions: selected.sessions, isMeshEnabled }),
+    isolation: findIsolation(facts),
+    mistakes: findMistakes(facts),
+    sessions,
   }
 }
 

@@ -1,7 +1,10 @@
 import { describeError } from '../../../base/errors.ts'
 import { BirdError } from '../../../bird/control.ts'
+import type { NetworkGauge } from '../../driver.ts'
 import { bgpPeers } from '../resources.ts'
-import { type BirdSources, syncBird } from './bird-sync.ts'
+import { encapsulationOf } from '../tunnels/encapsulation.ts'
+import { birdGauges, findImpairments, readSessions } from './bird-health.ts'
+import { type BirdSources, type BirdState, noState, syncBird } from './bird-sync.ts'
 import type { Reports } from './reports.ts'
 import { SteadyBird } from './steady-bird.ts'
 
@@ -11,6 +14,8 @@ export class NodeBird {
   readonly #reports: Reports
   readonly #carried: () => readonly string[]
   readonly #bird: SteadyBird
+  readonly #socket: string
+  #state: BirdState = noState
 
   /** `carried` says which prefixes tunnels lead to. */
   constructor(sources: BirdSources, { reports, carried }: { reports: Reports; carried: () => readonly string[] }) {
@@ -18,6 +23,7 @@ export class NodeBird {
     this.#sources = sources
     this.#reports = reports
     this.#carried = carried
+    this.#socket = paths.birdSocket
     this.#bird = new SteadyBird({ configFile: paths.birdConfigFile, socket: paths.birdSocket, log })
   }
 
@@ -25,16 +31,26 @@ export class NodeBird {
   async sync(signal: AbortSignal): Promise<void> {
     const sources = { ...this.#sources, carried: this.#carried() }
     try {
-      const { problems, mistakes } = await syncBird(sources, this.#bird, signal)
-      for (const { peer, message } of problems) {
+      this.#state = await syncBird(sources, this.#bird, signal)
+      for (const { peer, message } of this.#state.problems) {
         this.#reports.ofObject({ type: bgpPeers, object: peer }, 'NoBGPSession', message)
       }
-      this.#reports.ofTopology(mistakes)
+      this.#reports.ofTopology(this.#state.mistakes)
     } catch (error) {
       if (error instanceof BirdError && error.code !== undefined) {
         this.#reports.ofNode('BirdConfigurationRefused', `${describeError(error)}; the sessions of before stay`)
       }
       throw error
     }
+  }
+
+  /** Why pods of other nodes cannot be reached; pools that are all encapsulated need no BGP. */
+  async impairments(): Promise<string[]> {
+    const needsBgp = this.#sources.pools.list().some((pool) => encapsulationOf(pool) === undefined)
+    return needsBgp ? findImpairments(this.#state, await readSessions(this.#socket)) : []
+  }
+
+  async gauges(): Promise<NetworkGauge[]> {
+    return birdGauges(await readSessions(this.#socket), this.#state.mistakes)
   }
 }

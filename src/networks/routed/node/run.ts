@@ -6,6 +6,7 @@ import type {
   AttachmentRef,
   AttachRequest,
   ClusterPrefixes,
+  NetworkGauge,
   NetworkStatus,
   NodeDeps,
   NodeSide,
@@ -114,6 +115,14 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   status(): NetworkStatus {
     const { problems } = this.#parts
     return { isReady: problems.length === 0, problems }
+  }
+
+  impairments(): Promise<readonly string[]> {
+    return this.#bird.impairments()
+  }
+
+  gauges(): Promise<readonly NetworkGauge[]> {
+    return this.#bird.gauges()
   }
 
   prefixes(): Partial<ClusterPrefixes> {
