@@ -10,6 +10,7 @@ import { type Bench, type Figure, runBench } from './bench.ts'
 import { detachBurst100 } from './detach-burst-100.ts'
 import { detachRoutedOvn } from './detach-routed-ovn.ts'
 import { detachTwoNics } from './detach-two-nics.ts'
+import { ipamAllocate } from './ipam-allocate.ts'
 import { labUp } from './lab-up.ts'
 import { machineFacts } from './machine.ts'
 import { podReady } from './pod-ready.ts'
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, Bench>> = {
   'detach-two-nics': detachTwoNics,
   'detach-burst-100': detachBurst100,
   'agent-memory': agentMemory,
+  'ipam-allocate': ipamAllocate,
 }
 
 const { values: flags, positionals } = parseArgs({
