@@ -34,6 +34,8 @@ export interface ManifestCommand {
   readonly done: string
   /** undefined: there was nothing to do, and nothing is said. */
   readonly run: (step: Step) => Promise<Outcome | undefined>
+  /** Refuses what the cluster cannot hold. Throws ManifestError. */
+  readonly check?: (step: Step, manifest: ManifestObject) => Promise<void>
 }
 
 /**
@@ -93,6 +95,7 @@ function kindLookup(connection: Connection): (manifest: ManifestObject) => Promi
 
 async function runStep(step: Step, manifest: ManifestObject, command: ManifestCommand): Promise<Outcome | undefined> {
   try {
+    await command.check?.(step, manifest)
     return await command.run(step)
   } catch (error) {
     if (!(error instanceof KubeError)) throw error

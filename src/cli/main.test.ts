@@ -128,6 +128,20 @@ describe('twinlane', () => {
     expect(err).toContain('lab.yaml: holds no Kubernetes object, skipped')
   })
 
+  test('an IPPool that does not go with the others is refused with its line, before it is sent', async () => {
+    const pool = (name: string, spec: string): string =>
+      `apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: ${name}}\nspec:\n  ${spec.replaceAll('; ', '\n  ')}\n`
+    expect((await twinlane('create -f -', pool('first', 'cidr: 10.7.0.0/16; blockSize: 24'))).code).toBe(0)
+    const overlap = await twinlane('apply -f -', pool('second', 'natOutgoing: true; cidr: 10.7.8.0/24'))
+    expect(overlap).toMatchObject({ code: 1, out: '' })
+    expect(overlap.err).toContain('line 6: spec.cidr: 10.7.8.0/24 overlaps 10.7.0.0/16 of IPPool first')
+    const change = await twinlane('apply -f -', pool('first', 'cidr: 10.7.0.0/16; blockSize: 26'))
+    expect(change.err).toContain('spec.blockSize: is 24 and cannot be changed')
+    expect((await twinlane('apply -f -', pool('first', 'cidr: 10.7.0.0/16; natOutgoing: true'))).code).toBe(0)
+    const patched = await twinlane('patch ippool first -p {"spec":{"nodeSelector":"rack=a"}}')
+    expect(patched).toMatchObject({ code: 1, err: expect.stringContaining('IPPool first: spec.nodeSelector') })
+  })
+
   test("the article's pod is sent as kubectl sends it", async () => {
     const text = readFileSync(new URL('../../examples/article/busybox3.yaml', import.meta.url), 'utf8')
     expect(await twinlane('apply -f -', text)).toEqual({ code: 0, out: 'pod/busybox3 created\n', err: '' })

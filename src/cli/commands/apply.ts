@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { addFileFlags, type FileFlags, forEachManifest } from '../each-manifest.ts'
 import type { CliIo } from '../io.ts'
 import { applyObject } from '../objects.ts'
+import { checkManifestInCluster } from '../pool-check.ts'
 
 export function registerApply(program: Command, io: CliIo): void {
   const command = program
@@ -17,6 +18,7 @@ export function registerApply(program: Command, io: CliIo): void {
   addFileFlags(command).action((flags: FileFlags) =>
     forEachManifest(io, flags, {
       done: 'applied',
+      check: checkManifestInCluster,
       run: ({ connection, target, object }) => applyObject(connection, target, object),
     }),
   )

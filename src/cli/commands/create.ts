@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { addFileFlags, type FileFlags, forEachManifest } from '../each-manifest.ts'
 import type { CliIo } from '../io.ts'
 import { createObject } from '../objects.ts'
+import { checkManifestInCluster } from '../pool-check.ts'
 
 export function registerCreate(program: Command, io: CliIo): void {
   const command = program
@@ -11,6 +12,7 @@ export function registerCreate(program: Command, io: CliIo): void {
   addFileFlags(command).action((flags: FileFlags) =>
     forEachManifest(io, flags, {
       done: 'created',
+      check: checkManifestInCluster,
       async run({ connection, target, object }) {
         await createObject(connection, target, object)
         return 'created'

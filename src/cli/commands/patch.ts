@@ -2,12 +2,13 @@ import { type Command, Option } from 'commander'
 import { parse } from 'yaml'
 import type { Patch } from '../../kube/api.ts'
 import { KubeError } from '../../kube/errors.ts'
-import { isObject } from '../../kube/patch.ts'
+import { isObject, mergePatch } from '../../kube/patch.ts'
 import type { KubeObject } from '../../kube/resources/meta.ts'
 import { addConnectionFlags, addNamespaceFlag, type Connection, type ConnectionFlags, connect } from '../connection.ts'
 import { type CliIo, print, UsageError } from '../io.ts'
 import { isVirtualNode, loadKinds } from '../kinds.ts'
 import { getObject, shownTarget, type Target } from '../objects.ts'
+import { checkObjectInCluster } from '../pool-check.ts'
 import { parseTargets } from '../targets.ts'
 import { patchVirtualNode } from '../virtual-nodes.ts'
 
@@ -59,6 +60,7 @@ async function runPatch(io: CliIo, words: string[], flags: PatchFlags): Promise<
   }
   const target = { type, name, namespace: type.isNamespaced ? connection.namespace : undefined }
   const before = await getObject(connection, target)
+  if (isObject(content)) await checkObjectInCluster(connection, type, mergePatch(before, content) as KubeObject)
   const after = await sendPatch(connection, target, { content, flags })
   const isSame = before.metadata.resourceVersion === after.metadata.resourceVersion
   print(io, `${shownTarget(target)} patched${isSame ? ' (no change)' : ''}`)

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { addFileFlags, type FileFlags, forEachManifest } from '../each-manifest.ts'
 import type { CliIo } from '../io.ts'
 import { replaceObject } from '../objects.ts'
+import { checkManifestInCluster } from '../pool-check.ts'
 
 export function registerReplace(program: Command, io: CliIo): void {
   const command = program
@@ -16,6 +17,7 @@ export function registerReplace(program: Command, io: CliIo): void {
   addFileFlags(command).action((flags: FileFlags) =>
     forEachManifest(io, flags, {
       done: 'replaced',
+      check: checkManifestInCluster,
       async run({ connection, target, object }) {
         await replaceObject(connection, target, object)
         return 'replaced'

@@ -1,13 +1,20 @@
 import type { PodResource } from '../../../kube/resources/core.ts'
 import { isLeaked, podAllocations } from '../../../networks/routed/cluster/find-leaks.ts'
-import { addressesOf, allocationsOf } from '../../../networks/routed/ipam/block.ts'
+import { isConfirmed } from '../../../networks/routed/ipam/affinity.ts'
+import { allocationsOf, ownerOf } from '../../../networks/routed/ipam/block.ts'
 import { poolOf } from '../../../networks/routed/ipam/pools.ts'
-import type { IPAMHandle } from '../../../networks/routed/resources.ts'
+import type { BlockAffinity, IPAMHandle } from '../../../networks/routed/resources.ts'
 import type { IpamState } from './load.ts'
 
 /** Something about addresses that does not fit together. */
 export interface IpamProblem {
-  readonly kind: 'leaked address' | 'address not allocated' | 'address in no pool' | 'leaked handle' | 'missing handle'
+  readonly kind:
+    | 'leaked address'
+    | 'address not allocated'
+    | 'address in no pool'
+    | 'leaked handle'
+    | 'missing handle'
+    | 'incomplete claim'
   readonly subject: string
   readonly detail: string
 }
@@ -15,13 +22,14 @@ export interface IpamProblem {
 /** What `ipam check` finds: blocks, pools, handles and pods compared with one another. */
 export function findIpamProblems(
   state: IpamState,
-  facts: { pods: readonly PodResource[]; handles: readonly IPAMHandle[] },
+  facts: { pods: readonly PodResource[]; handles: readonly IPAMHandle[]; claims: readonly BlockAffinity[] },
 ): IpamProblem[] {
   return [
     ...leakedAddresses(state, facts.pods),
     ...unallocatedAddresses(state, facts.pods),
     ...strayAddresses(state),
     ...handleProblems(state, facts.handles),
+    ...claimProblems(state, facts.claims),
   ]
 }
 
@@ -70,7 +78,7 @@ function handleProblems({ blocks }: IpamState, handles: readonly IPAMHandle[]): 
   const held = new Set(blocks.flatMap(allocationsOf).flatMap(({ attributes }) => attributes.handle_id ?? []))
   const known = new Set(handles.map(({ spec }) => spec.handleID))
   const leaked = handles
-    .filter(({ spec }) => !blocks.some((block) => addressesOf(block, spec.handleID).length > 0))
+    .filter(({ spec }) => !held.has(spec.handleID))
     .map(({ spec }): IpamProblem => ({ kind: 'leaked handle', subject: spec.handleID, detail: 'holds no address' }))
   const missing = [...held]
     .filter((handle) => !known.has(handle))
@@ -82,4 +90,23 @@ function handleProblems({ blocks }: IpamState, handles: readonly IPAMHandle[]): 
       }),
     )
   return [...leaked, ...missing]
+}
+
+/** Only a confirmed claim is routed, and the block says whose it is: pods of a block without one are out of reach. */
+function claimProblems({ blocks }: IpamState, claims: readonly BlockAffinity[]): IpamProblem[] {
+  const owners = new Map(blocks.map((block) => [block.spec.cidr, ownerOf(block)]))
+  const claimed = new Set(claims.filter(isConfirmed).map(({ spec }) => `${spec.node} ${spec.cidr}`))
+  const unfounded = claims.flatMap((claim): IpamProblem[] => {
+    const { node, cidr, state } = claim.spec
+    const owner = owners.get(cidr)
+    if (isConfirmed(claim) && owner === node) return []
+    const detail = `is claimed by ${node} (${state || 'confirmed'}); the block is ${owner === undefined ? "nobody's" : `${owner}'s`}`
+    return [{ kind: 'incomplete claim', subject: cidr, detail }]
+  })
+  const unclaimed = [...owners].flatMap(([cidr, owner]): IpamProblem[] => {
+    if (owner === undefined || claimed.has(`${owner} ${cidr}`)) return []
+    if (claims.some(({ spec }) => spec.cidr === cidr && spec.node === owner)) return []
+    return [{ kind: 'incomplete claim', subject: cidr, detail: `is ${owner}'s, which has no claim of it` }]
+  })
+  return [...unfounded, ...unclaimed]
 }

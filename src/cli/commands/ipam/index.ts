@@ -4,6 +4,7 @@ import { registerIpamCheck } from './check.ts'
 import { registerIpamConfigure } from './configure.ts'
 import { registerIpamRelease } from './release.ts'
 import { registerIpamShow } from './show.ts'
+import { registerIpamSplit } from './split.ts'
 
 export function registerIpam(program: Command, io: CliIo): void {
   const ipam = program.command('ipam').description('Addresses of the routed network: who has which.')
@@ -11,4 +12,5 @@ export function registerIpam(program: Command, io: CliIo): void {
   registerIpamCheck(ipam, io)
   registerIpamRelease(ipam, io)
   registerIpamConfigure(ipam, io)
+  registerIpamSplit(ipam, io)
 }

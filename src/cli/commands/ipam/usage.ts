@@ -24,10 +24,10 @@ export function buildUsage({ pools, blocks }: IpamState, options: { withBlocks: 
     })
 }
 
-/** `65536 5 (0%) 65531 (100%)`: at most five significant digits, percent without decimals, as calicoctl writes. */
+/** `65536 5 (0%) 65531 (100%)`: at most five significant digits, percent rounded, as calicoctl writes. */
 export function usageCells({ grouping, cidr, total, inUse }: Usage): string[] {
   const free = total - inUse
-  const share = (count: number): string => `${brief(count)} (${Math.floor((100 * count) / total)}%)`
+  const share = (count: number): string => `${brief(count)} (${Math.round((100 * count) / total)}%)`
   return [grouping, cidr, brief(total), share(inUse), share(free)]
 }
 
@@ -73,7 +73,8 @@ function byBlock(a: IPAMBlock, b: IPAMBlock): number {
   return byCidr(a.spec.cidr, b.spec.cidr)
 }
 
-function byCidr(a: string, b: string): number {
+/** IPv4 first, then by number. */
+export function byCidr(a: string, b: string): number {
   const [left, right] = [parseCidr(a), parseCidr(b)]
   if (left.family !== right.family) return left.family - right.family
   return left.first < right.first ? -1 : left.first > right.first ? 1 : 0

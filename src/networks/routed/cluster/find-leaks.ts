@@ -1,6 +1,6 @@
 import type { PodResource } from '../../../kube/resources/core.ts'
 import { networkStatusAnnotation } from '../../../kube/resources/net-attach-def.ts'
-import { allocationsOf } from '../ipam/block.ts'
+import { allocationsOf, type BlockAllocation } from '../ipam/block.ts'
 import type { IPAMBlock } from '../resources.ts'
 
 /** An address that says which pod has it. */
@@ -14,12 +14,14 @@ export interface PodAllocation {
 
 /** Allocations of pods. Those without a pod, a namespace or a node are somebody else's and never garbage. */
 export function podAllocations(blocks: readonly IPAMBlock[]): PodAllocation[] {
-  return blocks.flatMap(allocationsOf).flatMap(({ address, attributes }) => {
-    const { node, namespace, pod } = attributes.secondary ?? {}
-    const handleId = attributes.handle_id
-    if (node === undefined || namespace === undefined || pod === undefined || handleId == null) return []
-    return [{ address, handleId, node, namespace, pod }]
-  })
+  return blocks.flatMap(allocationsOf).flatMap((allocation) => podAllocationOf(allocation) ?? [])
+}
+
+export function podAllocationOf({ address, attributes }: BlockAllocation): PodAllocation | undefined {
+  const { node, namespace, pod } = attributes.secondary ?? {}
+  const handleId = attributes.handle_id
+  if (node === undefined || namespace === undefined || pod === undefined || handleId == null) return undefined
+  return { address, handleId, node, namespace, pod }
 }
 
 /**

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { type IpamNode, startIpamNode, testPool } from '../../../../test/support/ipam-node.ts'
 import { parseCidr } from '../../../base/ip.ts'
 import { silentLog } from '../../../base/log.ts'
+import type { EventRecorder } from '../../../kube/events.ts'
 import { createFakeKube, type FakeKube } from '../../../kube/fake.ts'
 import { createInformer } from '../../../kube/informer.ts'
 import { nodes, type PodResource, pods } from '../../../kube/resources/core.ts'
@@ -27,13 +28,13 @@ beforeEach(() => {
 
 const node = (nodeName = 'work01'): Promise<IpamNode> => startIpamNode({ kube, nodeName, signal: stop.signal })
 
-async function startCollecting(): Promise<void> {
+async function startCollecting(event: EventRecorder['event'] = () => {}): Promise<void> {
   const informers = {
     pods: createInformer(kube, pods, { log: silentLog }),
     nodes: createInformer(kube, nodes, { log: silentLog }),
   }
   await Promise.all([informers.pods.start(stop.signal), informers.nodes.start(stop.signal)])
-  const deps = { kube, log: silentLog, events: { event: () => {} }, ...informers }
+  const deps = { kube, log: silentLog, events: { event }, ...informers }
   const side = routedClusterSide(deps, { leakGraceMs: graceMs })
   await side.start(stop.signal)
   stop.signal.addEventListener('abort', () => void side.stop())
@@ -182,6 +183,26 @@ describe('claims', () => {
     })
     expect(await addresses()).toEqual([address])
   })
+})
+
+it('a pool that got in by kubectl says in its status and by an event why nothing is given out, until it is right', async () => {
+  kube.seed(ipPools, testPool('a', '10.1.2.0/24', 26), testPool('b', '10.1.0.0/16', 26))
+  const events: string[] = []
+  await startCollecting((about, type, reason, message) => {
+    events.push(`${type} ${reason} ${about.kind} ${about.metadata.name}: ${message}`)
+  })
+  const condition = async (name: string) => (await kube.get(ipPools, name)).status?.conditions?.[0]
+  const expectReason = (name: string, reason: string) =>
+    vi.waitFor(async () => expect(await condition(name)).toMatchObject({ type: 'Allocatable', reason }), {
+      timeout: 5000,
+    })
+  await expectReason('a', 'OK')
+  await expectReason('b', 'CIDROverlap')
+  expect(events).toEqual([
+    'Warning CIDROverlap IPPool b: no addresses are given out: spec.cidr: 10.1.0.0/16 overlaps 10.1.2.0/24 of IPPool a',
+  ])
+  await kube.delete(ipPools, 'a')
+  await expectReason('b', 'OK')
 })
 
 it('a gone node takes the addresses of its tunnels with it, and what is nobody’s keeps nothing else', async () => {

@@ -6,6 +6,7 @@ import { type ClusterContext, createContext } from './context.ts'
 import { releaseNode, suspectNodes } from './gone-nodes.ts'
 import { idleBlocks, releaseIdleBlock } from './idle-blocks.ts'
 import { handlesOfPod, releaseLeak, suspectHandles } from './leaks.ts'
+import { writePoolCondition } from './pool-conditions.ts'
 import { reportShortages } from './report-shortages.ts'
 import { endClaim, staleClaims } from './stale-claims.ts'
 
@@ -14,6 +15,8 @@ const leakGraceMs = 15 * 60_000
 
 /** Nodes come in dozens and send heartbeats: one look is enough for many of them. */
 const shortageSettleMs = 2000
+/** Edits of several pools within this time are looked at together. */
+const settleMs = 50
 
 export interface RoutedClusterOptions {
   /** @default 15 minutes */
@@ -39,6 +42,7 @@ class RoutedCluster implements Lifecycle {
   readonly #claims: Workqueue
   readonly #shortages: Workqueue
   readonly #reported = new Set<string>()
+  readonly #poolConditions: Workqueue
   #subscriptions: Unsubscribe[] = []
   #timer: NodeJS.Timeout | undefined
 
@@ -53,6 +57,7 @@ class RoutedCluster implements Lifecycle {
     this.#idleBlocks = queue('routed-idle-blocks', graceMs, (cidr) => releaseIdleBlock(context, cidr))
     this.#shortages = queue('routed-shortages', shortageSettleMs, async () => reportShortages(context, this.#reported))
     this.#claims = queue('routed-claims', graceMs, (name) => endClaim(context, name))
+    this.#poolConditions = queue('routed-pools', settleMs, (name) => writePoolCondition(context, name))
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -70,6 +75,8 @@ class RoutedCluster implements Lifecycle {
       }),
     ]
     this.#shortages.add('all')
+    this.#subscriptions.push(pools.onChange(() => this.#checkPools()))
+    this.#checkPools()
     this.#scan()
     this.#timer = setInterval(() => this.#scan(), Math.max(this.#graceMs / 2, 10))
     this.#timer.unref()
@@ -79,9 +86,13 @@ class RoutedCluster implements Lifecycle {
     clearInterval(this.#timer)
     for (const unsubscribe of this.#subscriptions) unsubscribe()
     this.#subscriptions = []
-    await Promise.all(
-      [this.#goneNodes, this.#leaks, this.#idleBlocks, this.#claims, this.#shortages].map((queue) => queue.stop()),
-    )
+    const queues = [this.#goneNodes, this.#leaks, this.#idleBlocks, this.#claims, this.#shortages, this.#poolConditions]
+    await Promise.all(queues.map((queue) => queue.stop()))
+  }
+
+  /** One pool's state may depend on every other. */
+  #checkPools(): void {
+    for (const { metadata } of this.#context.pools.list()) this.#poolConditions.add(metadata.name)
   }
 
   #scan(): void {

@@ -112,11 +112,21 @@ export function addressesOf(block: IPAMBlock, handleId: string): string[] {
   return ordinalsOf(block.spec, handleId).map((ordinal) => addressAt(block, ordinal))
 }
 
+export interface BlockAllocation {
+  readonly address: string
+  readonly attributes: AllocationAttributes
+  /** Of the block when it was given out; 0 in old data. */
+  readonly sequenceNumber: number
+}
+
 /** Every address that is in use, with its holder. */
-export function allocationsOf(block: IPAMBlock): { address: string; attributes: AllocationAttributes }[] {
-  return block.spec.allocations.flatMap((index, ordinal) => {
-    const attributes = index === null ? undefined : block.spec.attributes[index]
-    return attributes === undefined ? [] : [{ address: addressAt(block, ordinal), attributes }]
+export function allocationsOf(block: IPAMBlock): BlockAllocation[] {
+  const { allocations, attributes: holders, sequenceNumberForAllocation = {} } = block.spec
+  return allocations.flatMap((index, ordinal) => {
+    const attributes = index === null ? undefined : holders[index]
+    if (attributes === undefined) return []
+    const sequenceNumber = sequenceNumberForAllocation[ordinal] ?? 0
+    return [{ address: addressAt(block, ordinal), attributes, sequenceNumber }]
   })
 }
 

@@ -5,7 +5,9 @@ import { blockCandidates, fnv32 } from './candidates.ts'
 import { poolOf, selectPools } from './pools.ts'
 
 function pool(name: string, spec: Partial<IPPoolSpec> = {}): IPPool {
-  return { metadata: { name }, spec: { cidr: '10.244.0.0/16', blockSize: 24, ...spec } }
+  // Pools do not overlap.
+  const cidr = `10.${100 + (fnv32(name) % 100)}.0.0/16`
+  return { metadata: { name }, spec: { cidr, blockSize: 24, ...spec } }
 }
 
 const choice = { family: 4 as const, nodeName: 'work01', nodeLabels: { rack: 'a' }, requested: [] }
@@ -19,7 +21,7 @@ describe('selectPools', () => {
     expect(names([pool('b'), pool('a')])).toEqual(['a', 'b'])
   })
 
-  it('leaves out what is disabled, manual, for other nodes, other namespaces, IPv6 or unreadable', () => {
+  it('leaves out what is disabled, manual, for other nodes, other namespaces, IPv6, unreadable or overlapping an older one', () => {
     const pools = [
       pool('good'),
       pool('disabled', { disabled: true }),
@@ -28,7 +30,8 @@ describe('selectPools', () => {
       pool('other-namespace', { namespaceSelector: "team == 'x'" }),
       pool('v6', { cidr: 'fd00::/48' }),
       pool('typo', { nodeSelector: 'rack = a' }),
-      pool('host-bits', { cidr: '10.244.0.1/16' }),
+      pool('host-bits', { cidr: '10.250.0.1/16' }),
+      pool('overlap', { cidr: pool('good').spec.cidr }),
     ]
     expect(names(pools)).toEqual(['good'])
   })
@@ -41,7 +44,10 @@ describe('selectPools', () => {
   })
 
   it('takes requested pools by name or prefix, whatever they select', () => {
-    const pools = [pool('a'), pool('m', { cidr: '10.9.0.0/16', assignmentMode: 'Manual', nodeSelector: "rack == 'b'" })]
+    const pools = [
+      pool('a', { cidr: '10.8.0.0/16' }),
+      pool('m', { cidr: '10.9.0.0/16', assignmentMode: 'Manual', nodeSelector: "rack == 'b'" }),
+    ]
     expect(names(pools, { requested: ['10.9.0.0/16', 'a'] })).toEqual(['m', 'a'])
   })
 
@@ -61,19 +67,21 @@ describe('selectPools', () => {
 
 describe('poolOf', () => {
   it('finds the pool of an address and of a block', () => {
-    const pools = [pool('a'), pool('b', { cidr: '10.9.0.0/16' })]
+    const pools = [pool('a', { cidr: '10.8.0.0/16' }), pool('b', { cidr: '10.9.0.0/16' })]
     expect(poolOf(pools, '10.9.1.1')?.metadata.name).toBe('b')
-    expect(poolOf(pools, '10.244.7.0/24')?.metadata.name).toBe('a')
+    expect(poolOf(pools, '10.8.7.0/24')?.metadata.name).toBe('a')
     expect(poolOf(pools, '192.0.2.1')).toBeUndefined()
   })
 })
 
 describe('blockCandidates', () => {
+  const article = pool('a', { cidr: '10.244.0.0/16' })
+
   it('gives every block once, from a place that depends on the node', () => {
-    const all = [...blockCandidates(pool('a'), 'work01')].map(formatCidr)
+    const all = [...blockCandidates(article, 'work01')].map(formatCidr)
     expect(new Set(all).size).toBe(256)
     expect(all[0]).toBe(`10.244.${fnv32('work01') % 256}.0/24`)
-    expect([...blockCandidates(pool('a'), 'work02')].map(formatCidr)[0]).not.toBe(all[0])
+    expect([...blockCandidates(article, 'work02')].map(formatCidr)[0]).not.toBe(all[0])
   })
 
   it('knows the hash of the empty text and of one letter', () => {

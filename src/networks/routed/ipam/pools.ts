@@ -1,6 +1,7 @@
-import { type Cidr, cidrContains, cidrCovers, type Family, formatCidr, parseCidr } from '../../../base/ip.ts'
+import { type Cidr, cidrContains, cidrCovers, type Family, parseCidr } from '../../../base/ip.ts'
 import type { IPPool } from '../resources.ts'
 import { type Labels, matchesSelector, parseSelector } from '../selector.ts'
+import { poolStates } from './check-pool.ts'
 import { IpamError, notAssigned } from './errors.ts'
 
 export interface PoolChoice {
@@ -17,7 +18,7 @@ export interface PoolChoice {
  * Pools asked for by name need not select the node, but must exist and be enabled. Throws IpamError when none is left.
  */
 export function selectPools(pools: readonly IPPool[], choice: PoolChoice): IPPool[] {
-  const enabled = pools.filter((pool) => isUsable(pool, choice.family)).sort(byName)
+  const enabled = usablePools(pools, choice.family)
   const candidates = choice.requested.length > 0 ? requestedPools(enabled, choice) : automaticPools(enabled, choice)
   const qualified = candidates.filter((pool) => pool.spec.allowedUses?.includes('Workload') ?? true)
   if (qualified.length > 0) return qualified
@@ -46,10 +47,9 @@ export function poolOf(pools: readonly IPPool[], addressOrCidr: string): IPPool 
 
 /** Pools that the node's own address on a tunnel may come from: those that the tunnel is for (as Calico does). */
 export function selectTunnelPools(pools: readonly IPPool[], nodeLabels: Labels): IPPool[] {
-  const fit = pools
-    .filter((pool) => isUsable(pool, 4) && selects(pool.spec.nodeSelector, nodeLabels))
+  const fit = usablePools(pools, 4)
+    .filter(({ spec }) => selects(spec.nodeSelector, nodeLabels))
     .filter(({ spec }) => spec.allowedUses?.includes('Tunnel') ?? true)
-    .sort(byName)
   if (fit.length > 0) return fit
   throw new IpamError('no IPPool that is encapsulated gives an address for the tunnel itself', {
     fix: 'add Tunnel to allowedUses of the encapsulated IPPool, enable it, and widen its nodeSelector to this node',
@@ -95,14 +95,10 @@ export function mayClaim(pool: IPPool, nodeLabels: Labels): boolean {
   return pool.spec.disabled !== true && selects(pool.spec.nodeSelector, nodeLabels)
 }
 
-function isUsable(pool: IPPool, family: Family): boolean {
-  if (pool.spec.disabled === true || pool.metadata.deletionTimestamp !== undefined) return false
-  try {
-    const cidr = poolCidr(pool)
-    return cidr.family === family && formatCidr(cidr) === pool.spec.cidr
-  } catch {
-    return false
-  }
+/** Those of which addresses may be given out at all, by name. */
+function usablePools(pools: readonly IPPool[], family: Family): IPPool[] {
+  const states = poolStates(pools)
+  return pools.filter((pool) => states.get(pool)?.state === 'OK' && poolCidr(pool).family === family).sort(byName)
 }
 
 function byName(a: IPPool, b: IPPool): number {

@@ -4,6 +4,16 @@ import { ageColumn, calicoResource, cidrPattern, flag, listOf, record, text, who
 /** Prefix that pods get addresses from (as Calico does). */
 export interface IPPool extends KubeObject {
   spec: IPPoolSpec
+  status?: { conditions?: PoolCondition[] }
+}
+
+/** `Allocatable`: whether addresses of the pool are given out, and why not. */
+export interface PoolCondition {
+  type: string
+  status: 'True' | 'False' | 'Unknown'
+  reason: string
+  message: string
+  lastTransitionTime?: string
 }
 
 export interface IPPoolSpec {
@@ -69,4 +79,16 @@ export const ipPools = calicoResource<IPPool>({
     },
     { required: ['cidr'] },
   ),
+  status: record('What the controller finds.', {
+    conditions: listOf(
+      'Allocatable: whether addresses of the pool are given out. Reasons: OK, PoolDisabled, Terminating, CIDROverlap, Invalid.',
+      record('One condition.', {
+        type: text('Allocatable.'),
+        status: text('Whether it holds.', { enum: ['True', 'False', 'Unknown'] }),
+        reason: text('Why, in a word.'),
+        message: text('Why, in a sentence.'),
+        lastTransitionTime: text('When status last changed.', { format: 'date-time' }),
+      }),
+    ),
+  }),
 })
