@@ -1,12 +1,15 @@
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Log } from '../base/log.ts'
 import { runAll } from '../base/undo.ts'
+import { CniError, cniErrorCode } from '../cni/errors.ts'
+import type { CniRequest } from '../cni/request.ts'
 import { type CniServer, serveCni } from '../cni/socket.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { KubeClient } from '../kube/api.ts'
 import type { NetworkDriver } from '../networks/driver.ts'
 import { createCaches, startCaches } from './caches.ts'
 import { createCniHandle } from './cni-server/handle.ts'
+import { isForAddresses } from './cni-server/manage-addresses.ts'
 import { type AgentConfig, type AgentSettings, defaultAgentSettings } from './config.ts'
 import { createContext } from './create-context.ts'
 import { type HealthServer, tryServeHealth } from './health.ts'
@@ -58,6 +61,9 @@ export function createAgent(options: AgentOptions): Lifecycle {
   })
   const problems = (): Promise<string[]> => findProblems({ caches, networks: context.networks, netConf, settings })
   const life = new AbortController()
+  const answer = createCniHandle(context, metrics.observe)
+  const isNested = (request: CniRequest): boolean => isForAddresses(request, context.networks)
+  let isRestored = false
 
   const startParts = async (): Promise<void> => {
     const { signal } = life
@@ -65,16 +71,22 @@ export function createAgent(options: AgentOptions): Lifecycle {
     await context.store.open()
     await startCaches(caches, signal)
     await context.networks.start(signal)
-    await restoreRecords(context, signal)
-    hotPlug.start()
+    await installShim(paths, log)
+    // What a plugin takes back, it may have to ask us for.
     server = await serveCni({
       socketPath: paths.cniSocket,
-      handle: createCniHandle(context, metrics.observe),
+      handle: async (request, untilAborted) => {
+        if (!isRestored && !isNested(request)) throw new CniError(cniErrorCode.tryAgainLater, 'the agent is starting')
+        return await answer(request, untilAborted)
+      },
+      isNested,
       concurrency: settings.maxConcurrent,
       queueLimit: settings.maxWaiting,
       log,
     })
-    await installShim(paths, log)
+    await restoreRecords(context, signal)
+    hotPlug.start()
+    isRestored = true
     await netConf.start()
     log.info({ node: config.nodeName, socket: paths.cniSocket }, 'agent is ready')
   }

@@ -26,6 +26,7 @@ test('the shim is there under its own name and those of the roles, as one file t
     'multus-shim',
     'ovn-k8s-cni-overlay',
     'twinlane',
+    'twinlane-ipam',
   ])
   const files = await Promise.all((await readdir(bin)).map((name) => stat(join(bin, name))))
   expect(new Set(files.map((file) => file.ino)).size).toBe(1)
@@ -37,7 +38,7 @@ test('an older one of ours is replaced, and installing again changes nothing', a
   await writeFile(shim, 'second: CNI plugin of Twinlane')
   await installCni(shim, bin)
   await installCni(shim, bin)
-  expect(await readdir(bin)).toHaveLength(6)
+  expect(await readdir(bin)).toHaveLength(7)
   for (const name of await readdir(bin)) expect(await readFile(join(bin, name), 'utf8')).toContain('second')
 })
 
@@ -45,7 +46,7 @@ test('what is left of an installation that was killed does no harm', async () =>
   await installCni(shim, bin)
   await writeFile(join(bin, 'twinlane.new'), 'half')
   await installCni(shim, bin)
-  expect(await readdir(bin)).toHaveLength(6)
+  expect(await readdir(bin)).toHaveLength(7)
 })
 
 test("another vendor's executable is left alone under a role's name, and an error under our own", async () => {

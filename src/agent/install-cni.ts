@@ -7,7 +7,7 @@ import type { Log } from '../base/log.ts'
 export const shimName = 'twinlane'
 
 /** Names of the plugins whose roles we take over: configurations written for upstream then work. */
-const roleNames = ['calico', 'calico-ipam', 'multus', 'multus-shim', 'ovn-k8s-cni-overlay'] as const
+const roleNames = ['calico', 'calico-ipam', 'twinlane-ipam', 'multus', 'multus-shim', 'ovn-k8s-cni-overlay'] as const
 
 /** Part of what the shim says about itself; tells ours from another's. */
 const mark = Buffer.from('CNI plugin of Twinlane')

@@ -15,6 +15,8 @@ export interface NetworkRequest {
   /** Folders with plugin executables, searched in order; also CNI_PATH. */
   readonly folders: readonly string[]
   readonly signal?: AbortSignal | undefined
+  /** Further variables of the plugins' environment. */
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** Gets what plugins write to standard error. */
   readonly log?: Log | undefined
 }
@@ -141,6 +143,7 @@ async function run(command: CniCommand, plugin: NetworkConfig, request: ChainReq
 
 function environmentOf(command: CniCommand, request: ChainRequest): NodeJS.ProcessEnv {
   return {
+    ...request.env,
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     CNI_COMMAND: command,
     CNI_CONTAINERID: request.containerId,

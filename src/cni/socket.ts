@@ -15,6 +15,11 @@ export interface CniServerOptions {
   readonly socketPath: string
   /** Answers one execution: what goes to standard output as JSON, or undefined for nothing. A rejection becomes an error object. */
   readonly handle: (request: CniRequest, signal: AbortSignal) => Promise<unknown>
+  /**
+   * Whether a request is one of a plugin that a request in work has executed. It takes no turn: whoever waits for it
+   * holds one already, and a turn that waits for a turn never ends. @default none is
+   */
+  readonly isNested?: (request: CniRequest) => boolean
   /** Requests of a lane worked on at once. @default 16 */
   readonly concurrency?: number
   /** Requests of a lane that may wait for their turn; more are told to try again. @default 512 */
@@ -139,7 +144,7 @@ async function answerTo(socket: Socket, serving: Serving): Promise<Buffer | unde
 
 function takeTurn(request: CniRequest, { options, lanes, closing, stopping }: Serving): Promise<unknown> {
   closing.throwIfAborted()
-  const lane = laneOf[request.command]
+  const lane = options.isNested?.(request) === true ? undefined : laneOf[request.command]
   const work = (): Promise<unknown> => options.handle(request, stopping)
   return lane === undefined ? work() : lanes[lane].run(work, closing)
 }

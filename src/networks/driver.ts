@@ -1,7 +1,7 @@
 import type { Calm } from '../base/calm.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Log } from '../base/log.ts'
-import type { NetworkConfigList } from '../cni/request.ts'
+import type { NetworkConfig, NetworkConfigList } from '../cni/request.ts'
 import type { CniResult } from '../cni/result.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { Informer, KubeClient } from '../kube/api.ts'
@@ -22,6 +22,11 @@ export interface NetworkDriver<Settings = unknown, Config = unknown> {
   readonly name: string
   /** Values of `type` in a CNI config that this driver serves, the first is its own. */
   readonly types: readonly string[]
+  /**
+   * Values of `ipam.type` whose addresses it gives out, also for other plugins: an executable of such a name asks
+   * `addresses` of its node side. @default none
+   */
+  readonly ipamTypes?: readonly string[]
   readonly capabilities: Capabilities
   /** The CRDs it owns: install, lab and console read this list. */
   readonly resources: readonly CustomResource[]
@@ -110,6 +115,8 @@ export interface NodePaths {
   readonly birdConfigFile: string
   /** e.g. /run/openvswitch/db.sock */
   readonly ovsdbSocket: string
+  /** The agent's own, for plugins that we execute and that ask us in turn, e.g. /run/twinlane/cni.sock. */
+  readonly cniSocket?: string
   /** Where plugin executables are, e.g. [/opt/cni/bin]. */
   readonly cniBinFolders: readonly string[]
 }
@@ -150,6 +157,8 @@ export interface NodeSide<Config = unknown> extends Lifecycle {
   requireReady?(network: ConfiguredNetwork): Promise<void>
   /** GC of one configuration, where `collectGarbage` cannot tell without: `valid` are the attachments of its name. */
   collectGarbageOf?(network: ConfiguredNetwork, valid: readonly AttachmentKey[], signal: AbortSignal): Promise<void>
+  /** Where the driver has `ipamTypes`. */
+  readonly addresses?: AddressManagement
   /** From configuration and informers only: an ADD waits for it. */
   prefixes?(): Partial<ClusterPrefixes>
 }
@@ -160,6 +169,28 @@ export interface NetworkGauge {
   readonly name: string
   readonly help: string
   readonly values: readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[]
+}
+
+/** Addresses for attachments that another plugin makes: what a CNI plugin for address management does. */
+export interface AddressManagement {
+  /**
+   * ADD: the addresses, without interfaces. The same request twice gives the same answer; a failure leaves nothing
+   * taken. Throws ConfigError and CniError.
+   */
+  allocate(request: AddressRequest, signal: AbortSignal): Promise<CniResult>
+  /** DEL: nothing there is success; an API server that is away is not waited for. */
+  release(request: AddressRequest): Promise<void>
+  /** CHECK: what of the result's addresses does not belong to the attachment. */
+  verify(request: AddressRequest, result: CniResult): Promise<Problem[]>
+}
+
+/** On whose behalf a plugin for address management is called. */
+export interface AddressRequest extends AttachmentKey {
+  readonly pod: PodRef
+  /** The whole configuration of the plugin that makes the attachment; `ipam` is the part that is meant. */
+  readonly config: NetworkConfig
+  /** CNI_ARGS. */
+  readonly args: Readonly<Record<string, string>>
 }
 
 /** What of the cluster a network reaches, as prefixes of both families. */

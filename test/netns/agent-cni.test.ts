@@ -249,6 +249,7 @@ describe('the agent', () => {
       'multus-shim',
       'ovn-k8s-cni-overlay',
       'twinlane',
+      'twinlane-ipam',
     ])
     expect(await readFile(join(folder, 'bin/calico'), 'utf8')).toBe('#!/bin/sh\n')
     expect(JSON.parse(await readFile(join(folder, 'net.d/00-twinlane.conf'), 'utf8'))).toEqual({

@@ -5,6 +5,7 @@ import { check } from './check.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import type { CniContext } from './context.ts'
 import { del } from './delete.ts'
+import { isForAddresses, manageAddresses } from './manage-addresses.ts'
 import { status } from './status.ts'
 
 type Verb = (request: CniRequest, context: CniContext, signal: AbortSignal) => Promise<unknown>
@@ -35,21 +36,29 @@ export function createCniHandle(
 ): (request: CniRequest, signal: AbortSignal) => Promise<unknown> {
   return async (request, signal) => {
     const startedAt = performance.now()
-    const facts = { command: request.command, containerId: request.containerId, pod: request.args.K8S_POD_NAME }
+    const isPartOfAnother = isForAddresses(request, context.networks)
+    const { command, containerId, pluginName } = request
+    const facts = { command, containerId, pod: request.args.K8S_POD_NAME, ...(isPartOfAnother ? { pluginName } : {}) }
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs[request.command])])
     try {
-      const answer = await context.calm.busyWith(() =>
-        context.containers.run(request.containerId, () => verbs[request.command](request, context, limit)),
-      )
+      const answer = await context.calm.busyWith(() => answerTo(request, context, limit))
       const elapsedMs = performance.now() - startedAt
-      observe(request.command, elapsedMs / 1000)
+      if (!isPartOfAnother) observe(request.command, elapsedMs / 1000)
       const durationMs = Math.round(elapsedMs * 100) / 100
       context.log.info({ ...facts, durationMs }, 'CNI request done')
       return answer
     } catch (error) {
-      observe(request.command, (performance.now() - startedAt) / 1000, error)
+      if (!isPartOfAnother) observe(request.command, (performance.now() - startedAt) / 1000, error)
       context.log.error({ ...facts, error }, 'CNI request failed')
       throw error
     }
   }
+}
+
+/** Who asks for addresses does so while the container's own request, which has the lock, waits for it. */
+function answerTo(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<unknown> {
+  if (isForAddresses(request, context.networks) && request.command !== 'VERSION') {
+    return manageAddresses(request, context, signal)
+  }
+  return context.containers.run(request.containerId, () => verbs[request.command](request, context, signal))
 }

@@ -177,7 +177,7 @@ export function selectAlone(request: CniRequest, context: CniContext): SelectedA
     throw new CniError(
       cniErrorCode.unsupportedField,
       `"${pluginName}" was called for a network of type "${config.type}"`,
-      { fix: 'Address management is not offered on its own: name the network itself in type.' },
+      { fix: 'Name the network itself in type.' },
     )
   }
   const { ips, mac } = config.runtimeConfig ?? {}

@@ -4,6 +4,7 @@ import type { Devices } from './devices.ts'
 
 /** A network that finds information on its device where the standard says, and leaves none behind. */
 export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
+  const { addresses } = nodeSide
   const prefixes = nodeSide.prefixes?.bind(nodeSide)
   const remove = nodeSide.remove?.bind(nodeSide)
   const impairments = nodeSide.impairments?.bind(nodeSide)
@@ -11,6 +12,7 @@ export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
   const requireReady = nodeSide.requireReady?.bind(nodeSide)
   const collectGarbageOf = nodeSide.collectGarbageOf?.bind(nodeSide)
   return {
+    ...(addresses === undefined ? {} : { addresses }),
     ...(prefixes === undefined ? {} : { prefixes }),
     ...(remove === undefined ? {} : { remove }),
     ...(impairments === undefined ? {} : { impairments }),
@@ -28,7 +30,7 @@ export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
       await nodeSide.detach(ref, signal)
       if (hasDevice(ref.configList)) await devices.removeInfo(ref)
     },
-    verify: (ref, result) => nodeSide.verify(ref, result),
+    verify: (ref, result, signal) => nodeSide.verify(ref, result, signal),
     collectGarbage: (valid) => nodeSide.collectGarbage(valid),
     status: () => nodeSide.status(),
   }

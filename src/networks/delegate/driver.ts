@@ -46,12 +46,13 @@ export const delegateDriver: NetworkDriver<undefined, NetworkConfigList> = {
   nodeSide: (_settings, deps) => createNodeSide(deps),
 }
 
-/** Where a network's plugins are, and who hears what they say. */
-type Surroundings = Pick<ChainRequest, 'folders' | 'log'>
+/** Where a network's plugins are, how they reach us when they need addresses, and who hears what they say. */
+type Surroundings = Pick<ChainRequest, 'folders' | 'env' | 'log'>
 
 function createNodeSide({ log, paths }: NodeDeps): NodeSide<NetworkConfigList> {
   const around = ({ binFolder }: Pick<ConfiguredNetwork, 'binFolder'>): Surroundings => ({
     folders: binFolder === undefined ? paths.cniBinFolders : [binFolder, ...paths.cniBinFolders],
+    env: paths.cniSocket === undefined ? {} : { TWINLANE_SOCKET: paths.cniSocket },
     log,
   })
   const results = new Map<string, CniResult>()

@@ -7,6 +7,7 @@ import {
   type RoutedSettings,
   routedConfigKeys,
 } from './config.ts'
+import { routedIpamTypes } from './ipam-plugin.ts'
 import { routedNodeSide } from './node/run.ts'
 import { previewRouted } from './preview.ts'
 import { routedResources } from './resources.ts'
@@ -15,6 +16,7 @@ import { routedResources } from './resources.ts'
 export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
   name: 'routed',
   types: ['twinlane-routed', 'calico'],
+  ipamTypes: routedIpamTypes,
   capabilities: {
     runtimeConfig: ['ips', 'mac'],
     canBeDefault: true,

@@ -31,6 +31,7 @@ export async function previewRouted(
           nodeLabels: node.metadata.labels ?? {},
           namespaceLabels: namespace?.metadata.labels,
           requested: wish.pools,
+          address: wish.address,
         }),
   }))
   const mtuBytes = config.mtu || settings.mtuBytes || undefined

@@ -19,6 +19,8 @@ export interface AddressRequest {
   readonly pools: readonly IPPool[]
   /** This address and no other. */
   readonly address?: string | undefined
+  /** Prefixes of which no address is given unless it is asked for. @default none */
+  readonly avoid?: readonly Cidr[] | undefined
   /** Whether a holder is an older container of the same pod interface: an address that was asked for is taken over. */
   isPredecessor?(holder: { handleId: string; secondary: Readonly<Record<string, string>> }): boolean
 }
@@ -63,18 +65,24 @@ export class Assigner {
   async #fromOwnBlocks(request: AddressRequest): Promise<string | undefined> {
     for (const pool of request.pools) {
       for (const block of this.#ownBlocks([pool])) {
-        const isWorthATry = hasFree(block, this.#reserved())
-        const address = isWorthATry ? await this.#take(block.spec.cidr, request.holder, this.#nextIfOwn) : undefined
+        const isWorthATry = hasFree(block, this.#reserved(request))
+        const address = isWorthATry
+          ? await this.#take(block.spec.cidr, request.holder, this.#nextIfOwn(request))
+          : undefined
         if (address !== undefined) return address
       }
     }
     return undefined
   }
 
-  readonly #next: Choose = (block, holder) => assignNext(block, holder, this.#reserved())
+  #next(request: AddressRequest): Choose {
+    return (block, holder) => assignNext(block, holder, this.#reserved(request))
+  }
 
-  readonly #nextIfOwn: Choose = (block, holder) =>
-    ownerOf(block) === this.#deps.nodeName ? this.#next(block, holder) : undefined
+  #nextIfOwn(request: AddressRequest): Choose {
+    const next = this.#next(request)
+    return (block, holder) => (ownerOf(block) === this.#deps.nodeName ? next(block, holder) : undefined)
+  }
 
   /** One claim at a time: whoever waited looks first whether the claim before has made room. */
   #fromNewBlock(request: AddressRequest, signal: AbortSignal | undefined): Promise<string | undefined> {
@@ -84,10 +92,11 @@ export class Assigner {
       const configuration = await this.#configuration()
       if (configuration?.spec.autoAllocateBlocks === false) return undefined
       this.#checkBlockLimit(request, configuration)
-      for (const cidr of this.#unclaimed(request.pools)) {
+      for (const cidr of this.#unclaimed(request)) {
         signal?.throwIfAborted()
         const block = await claimBlock(this.#deps, cidr)
-        const address = block === undefined ? undefined : await this.#take(formatCidr(cidr), request.holder, this.#next)
+        const address =
+          block === undefined ? undefined : await this.#take(formatCidr(cidr), request.holder, this.#next(request))
         if (address !== undefined) return address
       }
       return undefined
@@ -95,9 +104,9 @@ export class Assigner {
   }
 
   /** Blocks that are reserved as a whole are not worth having. */
-  *#unclaimed(pools: readonly IPPool[]): Generator<Cidr> {
-    const reserved = this.#reserved()
-    for (const pool of pools) {
+  *#unclaimed(request: AddressRequest): Generator<Cidr> {
+    const reserved = this.#reserved(request)
+    for (const pool of request.pools) {
       for (const cidr of blockCandidates(pool, this.#deps.nodeName)) {
         const isReserved = reserved.some(
           ({ family, first, last }) => family === cidr.family && first <= cidr.first && cidr.last <= last,
@@ -127,9 +136,9 @@ export class Assigner {
         { fix: 'add an IPPool, or turn strictAffinity of the IPAMConfiguration "default" off' },
       )
     }
-    for (const block of this.#othersBlocks(pools)) {
+    for (const block of this.#othersBlocks(request)) {
       signal?.throwIfAborted()
-      const address = await this.#take(block.spec.cidr, holder, this.#next)
+      const address = await this.#take(block.spec.cidr, holder, this.#next(request))
       if (address !== undefined) return address
     }
     throw new PoolExhaustedError(notAssigned(family, `No IPs available in pools: [${prefixes}]`), {
@@ -158,16 +167,16 @@ export class Assigner {
   }
 
   /** Starts with the blocks that have most room, so that borrowers do not fill up a busy node's block. */
-  #othersBlocks(pools: readonly IPPool[]): IPAMBlock[] {
+  #othersBlocks({ pools, avoid }: AddressRequest): IPAMBlock[] {
     return this.#deps.store.view
       .list()
-      .filter((block) => ownerOf(block) !== this.#deps.nodeName && hasFree(block, this.#reserved()))
+      .filter((block) => ownerOf(block) !== this.#deps.nodeName && hasFree(block, this.#reserved({ avoid })))
       .filter(({ spec }) => poolOf(pools, spec.cidr) !== undefined)
       .sort((a, b) => b.spec.unallocated.length - a.spec.unallocated.length)
   }
 
-  #reserved(): readonly Cidr[] {
-    return this.#deps.reserved?.() ?? []
+  #reserved({ avoid = [] }: Pick<AddressRequest, 'avoid'>): readonly Cidr[] {
+    return [...(this.#deps.reserved?.() ?? []), ...avoid]
   }
 
   #configuration(): Promise<IPAMConfiguration | undefined> {

@@ -36,6 +36,12 @@ describe('selectPools', () => {
     expect(names(pools)).toEqual(['good'])
   })
 
+  it('gives a certain address from any pool that is enabled, whatever the pool selects, unless pools are named', () => {
+    const pools = [pool('a', { nodeSelector: '!all()' }), pool('b', { disabled: true }), pool('c')]
+    expect(names(pools, { address: '10.244.0.9' })).toEqual(['a', 'c'])
+    expect(names(pools, { address: '10.244.0.9', requested: ['c'] })).toEqual(['c'])
+  })
+
   it('takes pools of the family only', () => {
     const pools = [pool('a'), pool('six', { cidr: 'fd00::/48', blockSize: 122 })]
     expect(names(pools, { family: 6 })).toEqual(['six'])

@@ -11,6 +11,8 @@ export interface PoolChoice {
   readonly namespaceLabels?: Labels | undefined
   /** Names or prefixes, from the CNI configuration or an annotation. Empty: any pool that may be used. */
   readonly requested: readonly string[]
+  /** A certain address: it may be in any pool that is enabled, whatever the pool selects (as Calico does). */
+  readonly address?: string | undefined
 }
 
 /**
@@ -19,12 +21,17 @@ export interface PoolChoice {
  */
 export function selectPools(pools: readonly IPPool[], choice: PoolChoice): IPPool[] {
   const enabled = usablePools(pools, choice.family)
-  const candidates = choice.requested.length > 0 ? requestedPools(enabled, choice) : automaticPools(enabled, choice)
+  const candidates = candidatesOf(enabled, choice)
   const qualified = candidates.filter((pool) => pool.spec.allowedUses?.includes('Workload') ?? true)
   if (qualified.length > 0) return qualified
   throw new IpamError(notAssigned(choice.family, 'cannot find a qualified ippool'), {
     fix: 'add Workload to allowedUses of an IPPool',
   })
+}
+
+function candidatesOf(enabled: readonly IPPool[], choice: PoolChoice): readonly IPPool[] {
+  if (choice.requested.length > 0) return requestedPools(enabled, choice)
+  return choice.address !== undefined && enabled.length > 0 ? enabled : automaticPools(enabled, choice)
 }
 
 /** 26 for IPv4, 122 for IPv6, unless the pool says otherwise. */
@@ -96,7 +103,8 @@ export function mayClaim(pool: IPPool, nodeLabels: Labels): boolean {
 }
 
 /** Those of which addresses may be given out at all, by name. */
-function usablePools(pools: readonly IPPool[], family: Family): IPPool[] {
+/** Pools of the family that nothing is wrong with, in the order of their names. */
+export function usablePools(pools: readonly IPPool[], family: Family): IPPool[] {
   const states = poolStates(pools)
   return pools.filter((pool) => states.get(pool)?.state === 'OK' && poolCidr(pool).family === family).sort(byName)
 }

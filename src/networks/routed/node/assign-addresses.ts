@@ -1,4 +1,4 @@
-import { familyOf } from '../../../base/ip.ts'
+import { type Cidr, familyOf } from '../../../base/ip.ts'
 import { type NamespaceResource, namespaces, type PodResource } from '../../../kube/resources/core.ts'
 import type { AttachRequest } from '../../driver.ts'
 import { type AddressPlan, type AddressWish, planAddresses } from '../address-plan.ts'
@@ -39,11 +39,19 @@ export async function isOutsideIpam(
 export async function assignAddresses(
   context: NodeContext,
   request: Request,
-  { plan, namespace, handleId, signal }: Decided & { handleId: string; signal: AbortSignal },
+  {
+    plan,
+    namespace,
+    handleId,
+    avoid,
+    signal,
+  }: Decided & { handleId: string; avoid?: readonly Cidr[]; signal: AbortSignal },
 ): Promise<string[]> {
   if (plan.isOutsideIpam) return plan.wishes.flatMap(({ address }) => address ?? [])
   const secondary = secondaryOf(context.deps.nodeName, request)
-  const tasks = plan.wishes.map((wish) => assignOne(context, { wish, namespace, handleId, secondary, request }, signal))
+  const tasks = plan.wishes.map((wish) =>
+    assignOne(context, { wish, namespace, handleId, secondary, request, avoid }, signal),
+  )
   // All have ended before the undo begins.
   await Promise.allSettled(tasks)
   return (await Promise.all(tasks)).sort((a, b) => familyOf(a) - familyOf(b))
@@ -57,23 +65,26 @@ function assignOne(
     handleId: string
     secondary: Record<string, string>
     request: Request
+    avoid: readonly Cidr[] | undefined
   },
   signal: AbortSignal,
 ): Promise<string> {
-  const { wish, namespace, handleId, secondary, request } = facts
+  const { wish, namespace, handleId, secondary, request, avoid } = facts
   const candidates = selectPools(pools.list(), {
     family: wish.family,
     nodeName: deps.nodeName,
     nodeLabels: deps.nodes.get(deps.nodeName)?.metadata.labels ?? {},
     namespaceLabels: namespace?.metadata.labels,
     requested: wish.pools,
+    address: wish.address,
   })
   const isPredecessor: AddressRequest['isPredecessor'] = ({ handleId: other, secondary: { node, pod, namespace } }) =>
     pod !== undefined &&
     [node, namespace, pod].join('/') === [deps.nodeName, request.pod.namespace, request.pod.name].join('/') &&
     isSameInterface(other, handleId, request.ifName)
   const { family, address } = wish
-  return assigner.assign({ holder: { handleId, secondary }, family, pools: candidates, address, isPredecessor }, signal)
+  const holder = { handleId, secondary }
+  return assigner.assign({ holder, family, pools: candidates, address, avoid, isPredecessor }, signal)
 }
 
 function addressingOf(

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { Unsubscribe } from '../../../base/observable.ts'
 import type { CniResult } from '../../../cni/result.ts'
 import type {
+  AddressManagement,
   AttachmentKey,
   AttachmentRef,
   AttachRequest,
@@ -15,6 +16,7 @@ import { clusterPrefixes } from '../cluster-prefixes.ts'
 import type { RoutedConfig, RoutedSettings } from '../config.ts'
 import { noteLostHandles } from '../ipam/lost-handles.ts'
 import { podMtuBytes } from '../tunnels/encapsulation.ts'
+import { addressManagement } from './address-management.ts'
 import { attach } from './attach.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { createContext, type NodeContext } from './context.ts'
@@ -38,6 +40,7 @@ export function routedNodeSide(settings: RoutedSettings, deps: NodeDeps): NodeSi
 }
 
 class RoutedNode implements NodeSide<RoutedConfig> {
+  readonly addresses: AddressManagement
   readonly #settings: RoutedSettings
   readonly #deps: NodeDeps
   readonly #sources: NodeSources
@@ -60,6 +63,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       nodeMtuBytes: () => this.#podMtuBytes(),
       requireReachable: (address) => this.#tunnels.requireReachable(address),
     })
+    this.addresses = addressManagement(this.#context)
     const reports = new Reports(deps)
     this.#nft = new NftTable({ kernel: deps.kernel, pools: this.#sources.pools })
     this.#bird = new NodeBird(this.#sources, { reports, carried: () => this.#tunnels.carried })
