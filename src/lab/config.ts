@@ -39,6 +39,9 @@ const routed = z.strictObject({
   ipPoolCidr: cidr.default('10.244.0.0/16'),
   blockSize: z.int().min(20).max(32).default(24),
   natOutgoing: z.boolean().default(true),
+  /** Encapsulation of the pool; IP-in-IP needs a host kernel with the module ipip. */
+  ipipMode: z.enum(['Never', 'Always', 'CrossSubnet']).default('Never'),
+  vxlanMode: z.enum(['Never', 'Always', 'CrossSubnet']).default('Never'),
   /** Makes pods dual-stack; needs `cidr6` on the network that ipAutodetectionMethod names. */
   ipv6PoolCidr: cidr.optional(),
   ipv6BlockSize: z.int().min(116).max(128).default(122),

@@ -58,6 +58,10 @@ export interface RoutedSettingsFile {
   blockSize?: number
   /** CALICO_IPV4POOL_NAT_OUTGOING @default true */
   natOutgoing?: boolean
+  /** CALICO_IPV4POOL_IPIP; not together with vxlanMode. @default Never */
+  ipipMode?: 'Never' | 'Always' | 'CrossSubnet'
+  /** CALICO_IPV4POOL_VXLAN @default Never */
+  vxlanMode?: 'Never' | 'Always' | 'CrossSubnet'
   /** CALICO_IPV6POOL_CIDR: prefix of the IPv6 pool that is made if there is none; pods then have both families. @default none */
   ipv6PoolCidr?: string | undefined
   /** CALICO_IPV6POOL_BLOCK_SIZE @default 122 */
@@ -68,7 +72,7 @@ export interface RoutedSettingsFile {
   ipAutodetectionMethod?: string
   /** IP6_AUTODETECTION_METHOD; `none`: no IPv6. @default that of IPv4 where there is an ipv6PoolCidr, else none */
   ip6AutodetectionMethod?: string | undefined
-  /** Pod MTU; 0 = that of the detected node interface. @default 0 */
+  /** Pod MTU; 0 = that of the detected node interface, less what encapsulation needs. @default 0 */
   mtuBytes?: number
 }
 

@@ -13,10 +13,14 @@ const cidr = z.string().superRefine((value, context) => {
   }
 })
 
+const encapsulationMode = z.enum(['Never', 'Always', 'CrossSubnet'])
+
 const settingsSchema = z.strictObject({
   ipPoolCidr: cidr.default('192.168.0.0/16'),
   blockSize: z.int().min(20).max(32).default(26),
   natOutgoing: z.boolean().default(true),
+  ipipMode: encapsulationMode.default('Never'),
+  vxlanMode: encapsulationMode.default('Never'),
   ipv6PoolCidr: cidr.optional(),
   ipv6BlockSize: z.int().min(116).max(128).default(122),
   ipv6NatOutgoing: z.boolean().default(false),
@@ -32,6 +36,11 @@ export type RoutedSettings = z.infer<typeof settingsSchema>
 export function parseRoutedSettings(raw: unknown): RoutedSettings {
   const settings = parseSchema(settingsSchema, raw ?? {}, { where: 'networks.routed' })
   checkPool(settings.ipPoolCidr, settings.blockSize, { family: 4, cidr: 'ipPoolCidr', blockSize: 'blockSize' })
+  if (settings.ipipMode !== 'Never' && settings.vxlanMode !== 'Never') {
+    throw new ConfigError('networks.routed.ipipMode', 'cannot be set together with vxlanMode', {
+      fix: 'set one of the two to Never',
+    })
+  }
   if (settings.ipv6PoolCidr !== undefined) {
     const fields = { family: 6, cidr: 'ipv6PoolCidr', blockSize: 'ipv6BlockSize' } as const
     checkPool(settings.ipv6PoolCidr, settings.ipv6BlockSize, fields)

@@ -19,8 +19,8 @@ export async function ensureDefaultPools(
   const known = deps.pools.list().map(({ spec }) => (spec.cidr.includes(':') ? 6 : 4))
   const { ipv6PoolCidr } = settings
   if (!known.includes(4)) {
-    const { ipPoolCidr: cidr, blockSize, natOutgoing } = settings
-    await ensurePool(deps, defaultPool(4, { cidr, blockSize, natOutgoing }))
+    const { ipPoolCidr: cidr, blockSize, natOutgoing, ipipMode, vxlanMode } = settings
+    await ensurePool(deps, defaultPool(4, { cidr, blockSize, natOutgoing, ipipMode, vxlanMode }))
   }
   if (ipv6PoolCidr !== undefined && !known.includes(6)) {
     const { ipv6BlockSize: blockSize, ipv6NatOutgoing: natOutgoing } = settings
@@ -38,13 +38,15 @@ async function ensurePool({ kube, log }: { kube: KubeClient; log: Log }, pool: I
   }
 }
 
-function defaultPool(family: Family, spec: Pick<IPPool['spec'], 'cidr' | 'blockSize' | 'natOutgoing'>): IPPool {
+type PoolSettings = Pick<IPPool['spec'], 'cidr' | 'blockSize' | 'natOutgoing' | 'ipipMode' | 'vxlanMode'>
+
+function defaultPool(family: Family, spec: PoolSettings): IPPool {
   return {
     metadata: { name: defaultPoolNames[family] },
     spec: {
-      ...spec,
       ipipMode: 'Never',
       vxlanMode: 'Never',
+      ...spec,
       nodeSelector: 'all()',
       allowedUses: ['Workload', 'Tunnel'],
     },
