@@ -257,6 +257,8 @@ export interface WatchFilter {
    * that listens. Rules, which concern no device, are left out.
    */
   readonly devices: readonly string[]
+  /** Only events of these kinds. @default all */
+  readonly kinds?: readonly (keyof KernelObjects)[]
 }
 
 /** A failed operation: errno name (EEXIST, ENODEV …), the kernel's text, and the operation. */

@@ -6,6 +6,7 @@ export function concerns(
   filter: WatchFilter,
   names: { get(index: number): string | undefined },
 ): boolean {
+  if (filter.kinds?.includes(event.kind) === false) return false
   return devicesOf(event, names).some((device) => filter.devices.some((pattern) => matches(pattern, device)))
 }
 

@@ -618,7 +618,7 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
           host,
           (event) => events.push(event),
           () => {},
-          { devices: ['vet*', 'vxlan.test'] },
+          { devices: ['vet*', 'vxlan.test'], kinds: ['link', 'route', 'settings', 'fdb'] },
         )
         await watch.ready
         const device = 'veth0'
@@ -635,6 +635,10 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
           { op: 'ensureVxlan', name: 'vxlan.test', ...vxlan, isUp: true },
           { op: 'ensureFdb', entry },
           { op: 'deleteFdb', entry },
+          {
+            op: 'ensureNeighbor',
+            neighbor: { family: 4, address: '10.0.0.9', device: 'vxlan.test', mac: entry.mac, isPermanent: true },
+          },
           { op: 'deleteLink', name: 'vxlan.test' },
         ])
         const isGone = (event: KernelEvent): boolean =>
@@ -642,6 +646,7 @@ export function kernelContract(name: string, create: () => Promise<KernelUnderTe
         await expect.poll(() => events.some(isGone), { timeout: 3000 }).toBe(true)
         await watch.close()
         expect(JSON.stringify(events)).not.toContain('br0')
+        expect(events.map(({ kind }) => kind)).not.toContain('neighbor')
         expect(events).toContainEqual({
           kind: 'route',
           action: 'delete',

@@ -33,6 +33,8 @@ export interface RoutedNode {
   /** `ip` in the node's namespace. */
   ip(...args: string[]): Promise<string>
   exec(command: string, ...args: string[]): Promise<string>
+  /** A new agent in place of the old one. What happens in between is done meanwhile. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>
   startBird(): Promise<void>
   stopBird(signal?: NodeJS.Signals): Promise<void>
 }
@@ -85,40 +87,51 @@ export async function createRoutedCluster(
     const birdSocket = join(home, 'bird.ctl')
     const birdConfigFile = join(home, 'bird.conf')
     await writeFile(birdConfigFile, initialBirdConfig(address))
-    const nodeSide = routedDriver.nodeSide(
-      routedDriver.parseSettings({
-        ipPoolCidr: '10.244.0.0/16',
-        blockSize: 24,
-        ipAutodetectionMethod: 'interface=ens2',
-        ...settings,
-      }),
-      {
-        ...informers,
-        nodeName: name,
-        kube,
-        kernel: kernelIn(kernel, netns),
-        log: silentLog,
-        calm: new Calm(),
-        events: {
-          event: (about, type, reason, message) => events.push(`${type} ${reason} ${about.metadata.name}: ${message}`),
+    const create = (): NodeSide<RoutedConfig> =>
+      routedDriver.nodeSide(
+        routedDriver.parseSettings({
+          ipPoolCidr: '10.244.0.0/16',
+          blockSize: 24,
+          ipAutodetectionMethod: 'interface=ens2',
+          ...settings,
+        }),
+        {
+          ...informers,
+          nodeName: name,
+          kube,
+          kernel: kernelIn(kernel, netns),
+          log: silentLog,
+          calm: new Calm(),
+          events: {
+            event: (about, type, reason, message) =>
+              events.push(`${type} ${reason} ${about.metadata.name}: ${message}`),
+          },
+          paths: {
+            stateFolder: join(home, 'state'),
+            runFolder: join(home, 'run'),
+            birdSocket,
+            birdConfigFile,
+            ovsdbSocket: '/nowhere',
+            cniBinFolders: [],
+          },
         },
-        paths: {
-          stateFolder: join(home, 'state'),
-          runFolder: join(home, 'run'),
-          birdSocket,
-          birdConfigFile,
-          ovsdbSocket: '/nowhere',
-          cniBinFolders: [],
-        },
-      },
-    )
+      )
+    let nodeSide = create()
     let bird: ChildProcess | undefined
     const node: RoutedNode = {
       name,
       address,
       address6: address6Of(address),
       netns,
-      nodeSide,
+      get nodeSide() {
+        return nodeSide
+      },
+      async restart(meanwhile) {
+        await nodeSide.stop()
+        await meanwhile?.()
+        nodeSide = create()
+        await nodeSide.start(stop.signal)
+      },
       kernel: kernelIn(kernel, netns),
       birdSocket,
       birdConfigFile,

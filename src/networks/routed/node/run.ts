@@ -18,6 +18,7 @@ import { noteLostHandles } from '../ipam/lost-handles.ts'
 import { podMtuBytes } from '../tunnels/encapsulation.ts'
 import { addressManagement } from './address-management.ts'
 import { attach } from './attach.ts'
+import { nftTable } from './build-nft.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { createContext, type NodeContext } from './context.ts'
 import { ensureDefaultPools } from './default-pool.ts'
@@ -28,6 +29,8 @@ import { NftTable } from './nft-table.ts'
 import { NodeBird } from './node-bird.ts'
 import { OwnAddress } from './own-address.ts'
 import { type Part, Parts, type Upkeep } from './parts.ts'
+import { NodeRepair } from './repair/node-repair.ts'
+import { Repairs } from './repair/repairs.ts'
 import { Reports } from './reports.ts'
 import { createSources, type NodeSources, startSources, subscribe } from './sources.ts'
 import { StatusReporter } from './status-reporter.ts'
@@ -50,6 +53,8 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #bird: NodeBird
   readonly #reporter: StatusReporter
   readonly #tunnels: Tunnels
+  readonly #repairs: Repairs
+  readonly #repair: NodeRepair
   readonly #parts: Parts
   readonly #stopping = new AbortController()
   #unsubscribe: Unsubscribe = () => {}
@@ -65,11 +70,17 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     })
     this.addresses = addressManagement(this.#context)
     const reports = new Reports(deps)
-    this.#nft = new NftTable({ kernel: deps.kernel, pools: this.#sources.pools })
+    this.#repairs = new Repairs(deps.log)
+    this.#nft = new NftTable({
+      kernel: deps.kernel,
+      pools: this.#sources.pools,
+      onRepair: () => this.#repairs.note('nftables', { table: nftTable }),
+    })
     this.#bird = new NodeBird(this.#sources, { reports, carried: () => this.#tunnels.carried })
     const { kube, log, nodeName, paths } = deps
     this.#reporter = new StatusReporter({ kube, log, nodeName, birdSocket: paths.birdSocket })
     this.#tunnels = this.#createTunnels()
+    this.#repair = this.#createRepair()
     this.#parts = new Parts(this.#upkeep(), deps.log)
   }
 
@@ -82,8 +93,11 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     await startSources(this.#sources, signal)
     await ensureDefaultPools({ kube, log, pools }, this.#settings)
     await this.#address.detect(signal)
+    await this.#repair.start()
     await this.#syncForwarding()
     await this.#parts.sync('tunnels')
+    // First: a stray interface would be given back the route to an address that is another's.
+    await this.#repair.removeStrays()
     await restoreHostInterfaces(kernel, log)
     await completeClaims(this.#context, affinities)
     this.#unsubscribe = subscribe(this.#sources, this.#parts.change)
@@ -97,7 +111,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#unsubscribe()
-    await Promise.all([this.#parts.stop(), this.#context.handles.stop(), this.#tunnels.stop()])
+    await Promise.all([this.#repair.stop(), this.#parts.stop(), this.#context.handles.stop(), this.#tunnels.stop()])
   }
 
   attach(request: AttachRequest<RoutedConfig>, signal: AbortSignal): Promise<CniResult> {
@@ -125,8 +139,8 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     return this.#bird.impairments()
   }
 
-  gauges(): Promise<readonly NetworkGauge[]> {
-    return this.#bird.gauges()
+  async gauges(): Promise<readonly NetworkGauge[]> {
+    return [...(await this.#bird.gauges()), this.#repairs.gauge()]
   }
 
   prefixes(): Partial<ClusterPrefixes> {
@@ -151,7 +165,24 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       address: this.#address,
       onChange: () => this.#parts.change('tunnels'),
       onCarried: () => this.#parts.change('bird'),
-      onRepair: (what) => this.#deps.log.warn({ what }, 'repaired what somebody else had changed'),
+      onRepair: (done) => this.#repairs.note('tunnel', { done }),
+    })
+  }
+
+  #createRepair(): NodeRepair {
+    return new NodeRepair({
+      context: this.#context,
+      repairs: this.#repairs,
+      nic: () => this.#address.interfaceName,
+      onTunnels: () => this.#parts.change('tunnels'),
+      onNft: () => {
+        this.#nft.suspect()
+        this.#parts.change('nft')
+      },
+      onNic: () => {
+        this.#parts.change('address')
+        this.#parts.change('tunnels')
+      },
     })
   }
 

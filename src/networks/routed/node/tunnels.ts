@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { cidrContains, formatCidr, parseCidr } from '../../../base/ip.ts'
+import { describeOperation } from '../../../kernel/describe.ts'
+import type { Operation } from '../../../kernel/kernel.ts'
 import { buildTunnels, type TunnelPlan } from '../tunnels/build-tunnels.ts'
 import { type Encapsulation, encapsulatedPools } from '../tunnels/encapsulation.ts'
 import { placementsIn } from '../tunnels/placements.ts'
@@ -20,7 +22,7 @@ export interface TunnelsOptions {
   /** What is carried has changed. */
   readonly onCarried: () => void
   /** Something was not as this process had left it, and is again. */
-  readonly onRepair: (what: string) => void
+  readonly onRepair: (done: readonly string[]) => void
 }
 
 const kinds = ['vxlan', 'ipip'] as const satisfies Encapsulation[]
@@ -118,20 +120,21 @@ export class Tunnels {
     const delta = tunnelDelta(plan, await readTunnelState(kernel))
     await kernel.apply(undefined, delta.additions)
     const leaving = await this.#hold.release(delta.strayRoutes, this.#isElsewhere())
-    await kernel.apply(
-      undefined,
-      leaving.map((route) => ({ op: 'deleteRoute', route })),
-    )
+    const removals = leaving.map((route): Operation => ({ op: 'deleteRoute', route }))
+    await kernel.apply(undefined, removals)
+    const wasHolding = this.#isHolding
     // Routes that are held lead through entries of nodes that the plan no longer has.
     this.#isHolding = leaving.length < delta.strayRoutes.length
-    if (!this.#isHolding && this.#working.has('vxlan')) await kernel.apply(undefined, delta.strayEntries)
-    this.#note(plan, delta.additions.length + leaving.length)
+    const strays = !this.#isHolding && this.#working.has('vxlan') ? delta.strayEntries : []
+    await kernel.apply(undefined, strays)
+    this.#note(plan, wasHolding ? [] : [...delta.additions, ...removals, ...strays])
   }
 
-  #note(plan: TunnelPlan, changes: number): void {
+  /** What differs although the plan is the same was changed by somebody else. */
+  #note(plan: TunnelPlan, changes: readonly Operation[]): void {
     const before = this.#applied
     this.#applied = plan
-    if (changes > 0 && isDeepStrictEqual(before, plan)) this.#options.onRepair(`${changes} entries of tunnels`)
+    if (changes.length > 0 && isDeepStrictEqual(before, plan)) this.#options.onRepair(changes.map(describeOperation))
     if (!isDeepStrictEqual(before?.carried ?? [], plan.carried)) this.#options.onCarried()
   }
 

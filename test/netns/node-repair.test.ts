@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostInterfaceName } from '../../src/networks/routed/node/names.ts'
+import { ipPools } from '../../src/networks/routed/resources.ts'
+import {
+  createRoutedCluster,
+  eventually,
+  type RoutedCluster,
+  type RoutedNode,
+  succeeds,
+  type TestPod,
+} from './support/routed-cluster.ts'
+
+let cluster: RoutedCluster
+let work01: RoutedNode
+let pod: TestPod
+let address: string
+let far: { pod: TestPod; address: string }
+let hostName: string
+
+beforeAll(async () => {
+  cluster = await createRoutedCluster({ work01: '192.168.100.101', work02: '192.168.100.102' })
+  work01 = cluster.nodes[0] as RoutedNode
+  const work02 = cluster.nodes[1] as RoutedNode
+  const spec = { vxlanMode: 'Always' }
+  await cluster.kube.patch(ipPools, 'default-ipv4-ippool', { type: 'merge', body: { spec } })
+  pod = await cluster.createPod('one')
+  address = (await cluster.attach(work01, pod)).address
+  const farPod = await cluster.createPod('far')
+  far = { pod: farPod, address: (await cluster.attach(work02, farPod)).address }
+  hostName = hostInterfaceName(pod.request.pod, 'eth0')
+  await eventually('the tunnel', () => pod.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address))
+})
+
+afterAll(() => cluster?.stop())
+
+interface Damage {
+  readonly what: string
+  /** Which count goes up. */
+  readonly counts: 'interface' | 'nftables' | 'tunnel'
+  damage(): Promise<unknown>
+  /** Throws while it is not as it was. */
+  isRight(): Promise<void>
+}
+
+const sysctl = (key: string) => `/proc/sys/net/ipv4/conf/${hostName}/${key}`
+
+function setting(key: string, wrong: string, right: string): Damage {
+  return {
+    what: `the setting ${key} of a pod's host end is changed`,
+    counts: 'interface',
+    damage: () => work01.exec('sh', '-c', `echo ${wrong} > ${sysctl(key)}`),
+    isRight: async () => expect((await work01.exec('cat', sysctl(key))).trim()).toBe(right),
+  }
+}
+
+/** What the node has put right so far, by what it was. */
+async function repairs(): Promise<Record<string, number>> {
+  const gauges = (await work01.nodeSide.gauges?.()) ?? []
+  const values = gauges.find(({ name }) => name === 'twinlane_routed_repairs')?.values ?? []
+  return Object.fromEntries(values.map(({ labels, value }) => [labels.what, value]))
+}
+
+async function farEnd(): Promise<string> {
+  const line = (await work01.ip('neighbor', 'show', 'dev', 'vxlan.calico')).trim()
+  return line.split(' ')[0] ?? ''
+}
+
+/** Everybody may add a line. */
+const damages: readonly Damage[] = [
+  {
+    what: 'the route to a pod is deleted',
+    counts: 'interface',
+    damage: () => work01.ip('route', 'del', address),
+    isRight: async () => expect(await work01.ip('route', 'show', address)).toContain(`dev ${hostName} scope link`),
+  },
+  {
+    what: 'a route to a foreign address is led into a pod',
+    counts: 'interface',
+    damage: () => work01.ip('route', 'add', '203.0.113.9', 'dev', hostName),
+    isRight: async () => expect(await work01.ip('route', 'show', '203.0.113.9')).toBe(''),
+  },
+  {
+    what: "a pod's host end is set down",
+    counts: 'interface',
+    damage: () => work01.ip('link', 'set', hostName, 'down'),
+    isRight: async () => expect(await work01.ip('route', 'show', address)).toContain(hostName),
+  },
+  {
+    what: "the MAC address of a pod's host end is changed",
+    counts: 'interface',
+    damage: () => work01.ip('link', 'set', hostName, 'address', '02:00:00:00:00:01'),
+    isRight: async () => expect(await work01.ip('link', 'show', hostName)).toContain('ee:ee:ee:ee:ee:ee'),
+  },
+  setting('proxy_arp', '0', '1'),
+  setting('forwarding', '0', '1'),
+  setting('rp_filter', '0', '1'),
+  {
+    what: 'our table of nftables is deleted',
+    counts: 'nftables',
+    damage: () => work01.exec('nft', 'delete', 'table', 'inet', 'twinlane-routed'),
+    isRight: async () => expect(await work01.exec('nft', 'list', 'table', 'inet', 'twinlane-routed')).toContain('fib'),
+  },
+  {
+    what: 'a rule of our table is deleted',
+    counts: 'nftables',
+    damage: () => work01.exec('nft', 'flush', 'chain', 'inet', 'twinlane-routed', 'sources'),
+    isRight: async () =>
+      expect(await work01.exec('nft', 'list', 'chain', 'inet', 'twinlane-routed', 'sources')).toContain('fib'),
+  },
+  {
+    what: 'an element of a set of our table is deleted',
+    counts: 'nftables',
+    damage: () =>
+      work01.exec('nft', 'delete', 'element', 'inet', 'twinlane-routed', 'masqueraded', '{ 10.244.0.0/16 }'),
+    isRight: async () =>
+      expect(await work01.exec('nft', 'list', 'set', 'inet', 'twinlane-routed', 'masqueraded')).toContain('10.244'),
+  },
+  {
+    what: 'all of nftables is flushed',
+    counts: 'nftables',
+    damage: () => work01.exec('nft', 'flush', 'ruleset'),
+    isRight: async () => expect(await work01.exec('nft', 'list', 'ruleset')).toContain('twinlane-routed'),
+  },
+  {
+    what: 'the VXLAN device is deleted',
+    counts: 'tunnel',
+    damage: () => work01.ip('link', 'del', 'vxlan.calico'),
+    isRight: async () => void (await pod.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address)),
+  },
+  {
+    what: 'the VXLAN device is set down',
+    counts: 'tunnel',
+    damage: () => work01.ip('link', 'set', 'vxlan.calico', 'down'),
+    isRight: async () => expect(await work01.ip('route', 'get', far.address)).toContain('vxlan.calico'),
+  },
+  {
+    what: 'a forwarding entry of the VXLAN device is deleted',
+    counts: 'tunnel',
+    damage: async () => {
+      const mac = (await work01.exec('bridge', 'fdb', 'show', 'dev', 'vxlan.calico')).split(' ')[0] ?? ''
+      await work01.exec('bridge', 'fdb', 'del', mac, 'dev', 'vxlan.calico')
+    },
+    isRight: async () =>
+      expect(await work01.exec('bridge', 'fdb', 'show', 'dev', 'vxlan.calico')).toContain('dst 192.168.100.102'),
+  },
+  {
+    what: 'a neighbour on the VXLAN device is deleted',
+    counts: 'tunnel',
+    damage: async () => work01.ip('neighbor', 'del', await farEnd(), 'dev', 'vxlan.calico'),
+    isRight: async () => expect(await work01.ip('neighbor', 'show', 'dev', 'vxlan.calico')).toContain('PERMANENT'),
+  },
+  {
+    what: 'a neighbour on the VXLAN device gets another MAC address',
+    counts: 'tunnel',
+    damage: async () =>
+      work01.ip('neighbor', 'replace', await farEnd(), 'lladdr', '02:00:00:00:00:09', 'dev', 'vxlan.calico'),
+    isRight: async () => {
+      expect(await work01.ip('neighbor', 'show', 'dev', 'vxlan.calico')).toMatch(/lladdr 66:.*PERMANENT/)
+    },
+  },
+  {
+    what: 'a route through the tunnel is deleted',
+    counts: 'tunnel',
+    damage: () => work01.ip('route', 'flush', 'proto', '80'),
+    isRight: async () => expect(await work01.ip('route', 'get', far.address)).toContain('vxlan.calico'),
+  },
+]
+
+describe('what somebody else changes on a node is as it was at once', () => {
+  it.each(damages.map((each) => [each.what, each] as const))('%s', async (_, { damage, isRight, counts }) => {
+    await isRight()
+    const before = (await repairs())[counts] ?? 0
+    await damage()
+    await eventually('the repair', isRight)
+    await eventually('the count', async () => expect((await repairs())[counts]).toBeGreaterThan(before))
+  })
+
+  it('traffic flows after all that, and nothing is repaired that was not damaged', async () => {
+    await eventually('everything', () => pod.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address))
+    const before = await repairs()
+    const other = await cluster.createPod('other')
+    await cluster.attach(work01, other)
+    await work01.nodeSide.detach(other.request, AbortSignal.timeout(5000))
+    await cluster.kube.patch(ipPools, 'default-ipv4-ippool', { type: 'merge', body: { spec: { natOutgoing: false } } })
+    await eventually('the new table', async () => {
+      const set = await work01.exec('nft', 'list', 'set', 'inet', 'twinlane-routed', 'masqueraded')
+      expect(set).not.toContain('10.244')
+    })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(await repairs()).toEqual(before)
+  })
+
+  it('leaves alone what is not ours', async () => {
+    await work01.ip('route', 'add', '198.51.100.0/24', 'via', '192.168.100.102', 'proto', 'static')
+    await work01.exec('nft', 'add', 'table', 'inet', 'theirs')
+    await work01.ip('link', 'add', 'cali-theirs', 'type', 'veth', 'peer', 'name', 'theirs1')
+    await work01.ip('route', 'del', address)
+    await eventually('a repair of ours', async () =>
+      expect(await work01.ip('route', 'show', address)).toContain(hostName),
+    )
+    expect(await work01.ip('route', 'show', '198.51.100.0/24')).toContain('192.168.100.102')
+    expect(await work01.exec('nft', 'list', 'tables')).toContain('theirs')
+    expect(await succeeds(work01.ip('link', 'show', 'cali-theirs'))).toBe(true)
+  })
+})
+
+describe('an agent that starts', () => {
+  it('removes what an ADD that was killed has left, and nothing of others', async () => {
+    const made = 'cali0123456789a'
+    await work01.restart(async () => {
+      await work01.ip('link', 'add', made, 'type', 'veth', 'peer', 'name', 'half0')
+      await work01.ip('link', 'add', 'calico-theirs', 'type', 'veth', 'peer', 'name', 'theirs2')
+      await work01.ip('link', 'add', 'califfffffffff0', 'type', 'veth', 'peer', 'name', 'theirs3')
+      await work01.ip('link', 'set', 'califfffffffff0', 'up')
+    })
+    expect(await succeeds(work01.ip('link', 'show', made))).toBe(false)
+    for (const name of ['calico-theirs', 'califfffffffff0', hostName]) {
+      expect(await succeeds(work01.ip('link', 'show', name))).toBe(true)
+    }
+    expect(await repairs()).toEqual({ stray: 1 })
+  })
+
+  it('removes the interface of a pod whose address IPAM has given to another', async () => {
+    const old = await cluster.createPod('old')
+    const taken = (await cluster.attach(work01, old)).address
+    const oldName = hostInterfaceName(old.request.pod, 'eth0')
+    const alias = `twinlane-routed c-gone eth0 ${taken}`
+    await work01.restart(async () => {
+      await work01.ip('link', 'add', 'caliaaaaaaaaaa0', 'type', 'veth', 'peer', 'name', 'gone0')
+      await work01.ip('link', 'set', 'caliaaaaaaaaaa0', 'up', 'alias', alias)
+    })
+    expect(await succeeds(work01.ip('link', 'show', 'caliaaaaaaaaaa0'))).toBe(false)
+    expect(await work01.ip('route', 'show', taken)).toContain(oldName)
+  })
+
+  it('puts right what was changed while there was none', async () => {
+    await work01.restart(async () => {
+      await work01.ip('route', 'del', address)
+      await work01.exec('nft', 'delete', 'table', 'inet', 'twinlane-routed')
+      await work01.ip('link', 'del', 'vxlan.calico')
+    })
+    await pod.exec('busybox', 'ping', '-c', '1', '-W', '1', '192.168.100.101')
+    await eventually('the tunnel', () => pod.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address))
+    expect(await work01.exec('nft', 'list', 'table', 'inet', 'twinlane-routed')).toContain('fib')
+  })
+})
