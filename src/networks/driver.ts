@@ -3,7 +3,7 @@ import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Log } from '../base/log.ts'
 import type { NetworkConfig, NetworkConfigList } from '../cni/request.ts'
 import type { CniResult } from '../cni/result.ts'
-import type { Kernel } from '../kernel/kernel.ts'
+import type { Kernel, Route } from '../kernel/kernel.ts'
 import type { Informer, KubeClient } from '../kube/api.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { NodeResource, PodResource } from '../kube/resources/core.ts'
@@ -56,6 +56,13 @@ export interface AttachmentPreview {
   readonly result: CniResult
   /** Prefixes that an address which is not decided yet will come from; empty: the result's addresses are certain. */
   readonly ranges: readonly string[]
+  /** Main-table routes of its interface, where they are not those that follow from the result. */
+  readonly installed?: readonly (Pick<Route, 'family' | 'destination'> & {
+    readonly device: string
+    readonly gateway?: string
+    readonly source?: string
+    readonly scope?: number
+  })[]
   /** Absent when only the ADD decides it. */
   readonly mac?: string | undefined
   readonly mtuBytes?: number | undefined

@@ -1,6 +1,7 @@
 import type { NodeResource } from '../kube/resources/core.ts'
 import { assignRouting } from '../meta/routing/assign-routing.ts'
 import { planRouting } from '../meta/routing/plan-routing.ts'
+import type { AttachmentRouting, RoutedAttachment } from '../meta/routing/types.ts'
 import type { SelectedAttachment } from '../meta/select/types.ts'
 import type { AttachmentPreview, ClusterPrefixes } from '../networks/driver.ts'
 import { findDnsPath } from './dns-path.ts'
@@ -65,7 +66,7 @@ async function previewOnNode(options: OnNode): Promise<PodPreview> {
     const preview = previews[index]
     return preview === undefined
       ? []
-      : [{ ...attachment, result: preview.result, defaultRoute: attachment.requested.defaultRoute }]
+      : [{ ...attachment, ...routingFacts(attachment, preview), defaultRoute: attachment.requested.defaultRoute }]
   })
   const plan = planRouting(routed)
   const undecided = new Map(previews.flatMap((preview, index) => undecidedAddress(preview, assigned[index]?.ifName)))
@@ -77,6 +78,13 @@ async function previewOnNode(options: OnNode): Promise<PodPreview> {
     notes: previews.flatMap(({ notes }) => notes),
     warnings: [...options.warnings, ...plan.warnings],
   }
+}
+
+function routingFacts(
+  { routing }: { readonly routing: AttachmentRouting },
+  { result, installed }: AttachmentPreview,
+): Pick<RoutedAttachment, 'result' | 'routing'> {
+  return { result, routing: installed === undefined ? routing : { ...routing, installed } }
 }
 
 /** `pods` are the default network's, which is the first. */

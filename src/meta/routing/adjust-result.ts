@@ -1,4 +1,5 @@
-import { familyOf, formatCidr, parseCidr } from '../../base/ip.ts'
+import { formatCidr, parseCidr } from '../../base/ip.ts'
+import { withImpliedGateway } from '../../cni/implied-gateway.ts'
 import type { CniResult, CniRoute } from '../../cni/result.ts'
 import type { MainTableChange } from './main-table.ts'
 import { isDefault, isInMainTable } from './routes.ts'
@@ -23,13 +24,7 @@ export function adjustResult({ ifName, result }: RoutedAttachment, change: MainT
   return { ...result, routes: [...added, ...kept] }
 }
 
-/**
- * CNI lets a route leave its gateway out; plugins then take the first one that the addresses of its family name. A
- * default route says it, because network-status and the runtime read it from there. One with a scope is on the link.
- */
+/** A default route says its gateway, because network-status and the runtime read it from there. */
 function withGateway(route: CniRoute, { ips }: CniResult): CniRoute {
-  if (route.gw !== undefined || route.scope !== undefined || !isDefault(route) || !isInMainTable(route)) return route
-  const { family } = parseCidr(route.dst)
-  const gw = ips.find(({ gateway }) => gateway !== undefined && familyOf(gateway) === family)?.gateway
-  return gw === undefined ? route : { ...route, gw }
+  return isDefault(route) && isInMainTable(route) ? withImpliedGateway(route, ips) : route
 }

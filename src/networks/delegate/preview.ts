@@ -1,7 +1,9 @@
 import { bigintToAddress, formatCidr, parseCidr } from '../../base/ip.ts'
+import { withImpliedGateway } from '../../cni/implied-gateway.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 import type { CniIp, CniRoute } from '../../cni/result.ts'
 import type { AttachmentPreview, PreviewFacts } from '../driver.ts'
+import { ptpRoutes } from './ptp-routes.ts'
 
 /** The keys of the reference plugins `static` and `host-local`; each plugin decides for itself what it makes of them. */
 interface Ipam {
@@ -26,13 +28,15 @@ export function previewDelegate(list: NetworkConfigList, { ifName, requested }: 
   const ips = certain ?? examples
   const defaults = plugin?.isDefaultGateway === true ? ips.flatMap(defaultRoute) : []
   const mtu = typeof plugin?.mtu === 'number' && plugin.mtu > 0 ? plugin.mtu : undefined
+  const routes = [...(ipam.routes ?? []).map((route) => withImpliedGateway(route, ips)), ...defaults]
   return {
     result: {
       interfaces: [{ name: ifName, sandbox: '' }],
       ips: ips.map((ip) => ({ ...ip, interface: 0 })),
-      routes: [...(ipam.routes ?? []).map((route) => viaGateway(route, ips)), ...defaults],
+      routes,
       dns: {},
     },
+    ...(plugin?.type === 'ptp' ? { installed: ptpRoutes(ifName, ips, routes) } : {}),
     ranges: certain === undefined ? sets.flat().map(({ subnet }) => formatCidr(parseCidr(subnet))) : [],
     mac: requested.mac?.toLowerCase(),
     mtuBytes: mtu,
@@ -54,11 +58,4 @@ function exampleOf({ subnet, gateway }: { subnet: string; gateway?: string | und
 function defaultRoute({ address, gateway }: CniIp): CniRoute[] {
   if (gateway === undefined) return []
   return [{ dst: parseCidr(address).family === 4 ? '0.0.0.0/0' : '::/0', gw: gateway }]
-}
-
-/** A route without gateway leads through that of the address of its family. */
-function viaGateway(route: CniRoute, ips: readonly CniIp[]): CniRoute {
-  const { family } = parseCidr(route.dst)
-  const gateway = route.gw ?? ips.find((ip) => parseCidr(ip.address).family === family)?.gateway
-  return gateway === undefined ? route : { ...route, gw: gateway }
 }
