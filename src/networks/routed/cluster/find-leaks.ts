@@ -32,7 +32,8 @@ export function isLeaked(allocation: PodAllocation, pod: PodResource | undefined
   if (pod === undefined) return true
   const { spec, status } = pod
   if (spec?.nodeName !== undefined && spec.nodeName !== allocation.node) return true
-  if (status?.phase === 'Failed' && status.reason === 'Evicted') return true
+  // Its containers have ended for good, and its sandbox with them.
+  if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return true
   const known = addressesOf(pod)
   return known.length > 0 && !known.includes(allocation.address)
 }

@@ -205,6 +205,22 @@ it('a pool that got in by kubectl says in its status and by an event why nothing
   await expectReason('b', 'OK')
 })
 
+it('a node whose object was deleted under its pods keeps their addresses and the block until they are gone', async () => {
+  const work01 = await node()
+  const address = await work01.assign('net.a', [four])
+  await work01.assign('net.gone', [four])
+  kube.seed(pods, podOf('net.a', address))
+  await startCollecting()
+  await kube.delete(nodes, 'work01')
+  const holders = async () =>
+    (await kube.list(ipamBlocks)).items.flatMap(allocationsOf).map(({ attributes }) => attributes.handle_id)
+  await vi.waitFor(async () => expect(await holders()).toEqual(['net.a']), { timeout: 5000 })
+  expect((await kube.list(ipamBlocks)).items[0]?.spec.affinity).toBe('host:work01')
+  await kube.delete(pods, 'net.a', { namespace: 'default', gracePeriodSeconds: 0 })
+  await vi.waitFor(async () => expect((await kube.list(blockAffinities)).items).toEqual([]), { timeout: 5000 })
+  expect(await blocks()).toEqual([])
+})
+
 it('a gone node takes the addresses of its tunnels with it, and what is nobody’s keeps nothing else', async () => {
   const work02 = await node('work02')
   await work02.assign('vxlan-tunnel-addr-work02', [four])

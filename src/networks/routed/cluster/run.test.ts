@@ -117,6 +117,10 @@ describe('the cluster side of the routed network', () => {
   })
 })
 
+function ended(phase: string): PodResource {
+  return pod('a', { status: { phase, podIPs: [{ ip: '10.244.0.1' }] } })
+}
+
 describe('isLeaked', () => {
   const allocation = { address: '10.244.0.1', handleId: 'net.c', node: 'work01', namespace: 'default', pod: 'a' }
   const networkStatus = JSON.stringify([{ ips: ['10.244.0.9'] }, { ips: ['10.244.0.1'] }])
@@ -136,6 +140,8 @@ describe('isLeaked', () => {
     ],
     ['the pod runs on another node', pod('a', { spec: { nodeName: 'work02', containers: [] } }), true],
     ['the pod was evicted', pod('a', { status: { phase: 'Failed', reason: 'Evicted' } }), true],
+    ['the pod has done its work', ended('Succeeded'), true],
+    ['the pod has failed', ended('Failed'), true],
   ])('when %s', (_, found, expected) => {
     expect(isLeaked(allocation, found)).toBe(expected)
   })

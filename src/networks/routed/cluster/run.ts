@@ -71,7 +71,10 @@ class RoutedCluster implements Lifecycle {
       }),
       deps.pods.on((event) => {
         if (event.type !== 'deleted') return
-        for (const handle of handlesOfPod(this.#context, event.object.metadata)) this.#leaks.add(handle)
+        const { metadata, spec } = event.object
+        for (const handle of handlesOfPod(this.#context, metadata)) this.#leaks.add(handle)
+        const node = spec?.nodeName
+        if (node !== undefined && deps.nodes.get(node) === undefined) this.#goneNodes.add(node)
       }),
     ]
     this.#shortages.add('all')

@@ -1,8 +1,8 @@
-import { cidrOf, formatCidr } from '../../../base/ip.ts'
-import type { IPAMBlock } from '../resources.ts'
+import { cidrContains, cidrOf, type Family, formatCidr, parseCidr } from '../../../base/ip.ts'
+import { type IPAMBlock, type IPPool, ipamConfigurations } from '../resources.ts'
 import { type ClaimDeps, claimBlock } from './affinity.ts'
 import type { AddressRequest } from './assign.ts'
-import { type Assignment, assignAddress, type Holder, holderOf, reassignAddress } from './block.ts'
+import { type Assignment, assignAddress, type Holder, holderOf, ownerOf, reassignAddress } from './block.ts'
 import { IpamError, notAssigned } from './errors.ts'
 import { blockSizeOf, poolOf } from './pools.ts'
 
@@ -30,9 +30,8 @@ export async function assignCertain(
       fix: 'ask for an address of an enabled IPPool',
     })
   }
-  const cidr = cidrOf(address, blockSizeOf(pool), family)
-  const text = formatCidr(cidr)
-  if ((await deps.store.read(text)) === undefined) await claimBlock(deps, cidr)
+  const text = await blockFor(deps, address, pool)
+  await refuseStrict(deps, { text, family, address })
   const taken = await deps.take(text, holder, (block) => chooseCertain(block, request))
   if (taken !== undefined) return taken
   const block = await deps.store.read(text)
@@ -40,6 +39,32 @@ export async function assignCertain(
   throw new IpamError(notAssigned(family, `${address} is already assigned to ${owner?.handle_id ?? 'somebody else'}`), {
     fix: 'ask for another address, or delete the pod that has it',
   })
+}
+
+/** The block that has the address, of whatever size it is; else one that is claimed now. */
+async function blockFor(deps: CertainDeps, address: string, pool: IPPool): Promise<string> {
+  const known = deps.store.view.list().find(({ spec }) => cidrContains(parseCidr(spec.cidr), address))
+  if (known !== undefined && (await deps.store.read(known.spec.cidr)) !== undefined) return known.spec.cidr
+  const cidr = cidrOf(address, blockSizeOf(pool))
+  if ((await deps.store.read(formatCidr(cidr))) === undefined) await claimBlock(deps, cidr)
+  return formatCidr(cidr)
+}
+
+/** With strict affinity no address of another node's block is given, not even when it is asked for (as Calico does). */
+async function refuseStrict(
+  { kube, store, nodeName }: CertainDeps,
+  { text, family, address }: { text: string; family: Family; address: string },
+): Promise<void> {
+  const block = store.view.find(text)
+  const owner = block === undefined ? undefined : ownerOf(block)
+  if (owner === nodeName || (await kube.find(ipamConfigurations, 'default'))?.spec.strictAffinity !== true) return
+  const whose = owner === undefined ? 'no node' : `node ${owner}`
+  throw new IpamError(
+    notAssigned(family, `${address} is in the block ${text} of ${whose} and strict affinity is enabled`),
+    {
+      fix: 'run the pod on that node, ask for another address, or turn strictAffinity off',
+    },
+  )
 }
 
 function chooseCertain(

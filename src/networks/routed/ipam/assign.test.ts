@@ -199,6 +199,61 @@ describe('assigning', () => {
   })
 })
 
+describe('a certain address', () => {
+  it('is taken over from an older container of the same pod interface, and from nobody else', async () => {
+    const work01 = await node('work01')
+    const pools = [pool('10.244.0.0/28', 30)]
+    await work01.assign('net.old', pools, '10.244.0.9')
+    const request = { family: 4 as const, pools, address: '10.244.0.9' }
+    const assigner = new Assigner(work01.deps)
+    const holder = { handleId: 'net.new', secondary: {} }
+    await expect(assigner.assign({ ...request, holder, isPredecessor: () => false })).rejects.toThrow('net.old')
+    expect(await assigner.assign({ ...request, holder, isPredecessor: ({ handleId }) => handleId === 'net.old' })).toBe(
+      '10.244.0.9',
+    )
+    await work01.release('net.old')
+    expect(await allocated()).toEqual([{ address: '10.244.0.9', handle: 'net.new' }])
+  })
+
+  it("of another node's block is not given with strict affinity", async () => {
+    const [work01, work02] = [await node('work01'), await node('work02')]
+    const pools = [pool('10.244.0.0/28', 30)]
+    await work01.assign('net.a', pools, '10.244.0.9')
+    expect(await work02.assign('net.b', pools, '10.244.0.10')).toBe('10.244.0.10')
+    configure({ strictAffinity: true })
+    await expect(work02.assign('net.c', pools, '10.244.0.11')).rejects.toThrow(
+      '10.244.0.11 is in the block 10.244.0.8/30 of node work01 and strict affinity is enabled',
+    )
+    expect(await work01.assign('net.d', pools, '10.244.0.11')).toBe('10.244.0.11')
+  })
+})
+
+describe('a pool that was made anew with another block size', () => {
+  it('gives out no address twice: blocks of before are used as they are, and nothing that overlaps them is claimed', async () => {
+    const work01 = await node('work01')
+    const old = [pool('10.244.0.0/28', 30)]
+    await work01.assign('net.a', old, '10.244.0.5')
+    for (const [size, free] of [
+      [29, 3 + 8],
+      [32, 3 + 12],
+    ] as const) {
+      const renewed = [pool('10.244.0.0/28', size)]
+      const handles = Array.from({ length: free }, (_, index) => `net.${size}-${index}`)
+      for (const handle of handles) await work01.assign(handle, renewed)
+      await expect(work01.assign('net.late', renewed)).rejects.toThrow('No IPs available')
+      const addresses = (await allocated()).map(({ address }) => address)
+      expect(new Set(addresses).size).toBe(addresses.length)
+      for (const handle of handles) await work01.release(handle)
+      for (const block of (await kube.list(ipamBlocks)).items) {
+        if (block.spec.cidr !== '10.244.0.4/30')
+          await releaseBlock(work01.deps, { nodeName: 'work01', cidr: block.spec.cidr })
+      }
+    }
+    expect(await work01.assign('net.certain', [pool('10.244.0.0/28', 28)], '10.244.0.6')).toBe('10.244.0.6')
+    expect((await kube.list(ipamBlocks)).items.map(({ spec }) => spec.cidr)).toEqual(['10.244.0.4/30'])
+  })
+})
+
 describe('claiming and giving up blocks', () => {
   const cidr = parseCidr('10.244.0.0/30')
 

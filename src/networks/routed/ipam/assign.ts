@@ -1,4 +1,4 @@
-import { type Cidr, type Family, familyOf, formatCidr } from '../../../base/ip.ts'
+import { type Cidr, cidrCovers, cidrsOverlap, type Family, familyOf, formatCidr } from '../../../base/ip.ts'
 import { KeyedLock } from '../../../base/keyed-lock.ts'
 import { type IPAMBlock, type IPAMConfiguration, type IPPool, ipamConfigurations } from '../resources.ts'
 import { type ClaimDeps, claimBlock } from './affinity.ts'
@@ -7,7 +7,7 @@ import { type Assignment, assignNext, type Holder, hasFree, ownerOf } from './bl
 import { blockCandidates } from './candidates.ts'
 import { BlockLimitError, notAssigned, PoolExhaustedError } from './errors.ts'
 import type { HandleIndex } from './handle-index.ts'
-import { poolOf } from './pools.ts'
+import { blocksOfOtherSize, poolOf } from './pools.ts'
 
 /** Blocks that a node may own when IPAMConfiguration does not say. */
 const defaultMostBlocks = 20
@@ -103,15 +103,15 @@ export class Assigner {
     })
   }
 
-  /** Blocks that are reserved as a whole are not worth having. */
+  /** Not those that are reserved as a whole, nor those that overlap blocks of another size, of a pool that was there before. */
   *#unclaimed(request: AddressRequest): Generator<Cidr> {
     const reserved = this.#reserved(request)
     for (const pool of request.pools) {
+      const foreign = blocksOfOtherSize(pool, this.#deps.store.view.list())
       for (const cidr of blockCandidates(pool, this.#deps.nodeName)) {
-        const isReserved = reserved.some(
-          ({ family, first, last }) => family === cidr.family && first <= cidr.first && cidr.last <= last,
-        )
-        if (!isReserved && this.#deps.store.view.find(formatCidr(cidr)) === undefined) yield cidr
+        const isUsable =
+          !reserved.some((each) => cidrCovers(each, cidr)) && !foreign.some((each) => cidrsOverlap(each, cidr))
+        if (isUsable && this.#deps.store.view.find(formatCidr(cidr)) === undefined) yield cidr
       }
     }
   }

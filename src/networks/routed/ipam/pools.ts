@@ -1,5 +1,5 @@
-import { type Cidr, cidrContains, cidrCovers, type Family, parseCidr } from '../../../base/ip.ts'
-import type { IPPool } from '../resources.ts'
+import { type Cidr, cidrContains, cidrCovers, cidrsOverlap, type Family, parseCidr } from '../../../base/ip.ts'
+import type { IPAMBlock, IPPool } from '../resources.ts'
 import { type Labels, matchesSelector, parseSelector } from '../selector.ts'
 import { poolStates } from './check-pool.ts'
 import { IpamError, notAssigned } from './errors.ts'
@@ -50,6 +50,18 @@ export function poolOf(pools: readonly IPPool[], addressOrCidr: string): IPPool 
       ? cidrCovers(poolCidr(pool), parseCidr(addressOrCidr))
       : cidrContains(poolCidr(pool), addressOrCidr),
   )
+}
+
+/**
+ * Prefixes of blocks in the pool that are not of its size: somebody has made the pool anew with another one while
+ * addresses were in use. What overlaps them must not be claimed, or addresses would be given out twice.
+ */
+export function blocksOfOtherSize(pool: IPPool, blocks: readonly IPAMBlock[]): Cidr[] {
+  const [whole, length] = [poolCidr(pool), `/${blockSizeOf(pool)}`]
+  return blocks
+    .filter(({ spec }) => !spec.cidr.endsWith(length))
+    .map(({ spec }) => parseCidr(spec.cidr))
+    .filter((cidr) => cidrsOverlap(whole, cidr))
 }
 
 /** Pools that the node's own address on a tunnel may come from: those that the tunnel is for (as Calico does). */
