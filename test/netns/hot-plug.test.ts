@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { parseRecord, renderRecord } from '../../src/agent/attachment-record.ts'
@@ -208,6 +208,40 @@ test('what the plugin cannot attach leaves no interface, address or record behin
   expect(await call('CHECK')).toEqual({ code: 0, json: undefined })
   await expectNothingLeftAfterDel()
 })
+
+test('an interface that cannot be detached is told again and again, and holds up no other', async () => {
+  const refusal = join(folder, 'refuse')
+  await mkdir(join(folder, 'bin'))
+  await writePlugin('stuck', `[ "$CNI_COMMAND" = DEL ] && [ -e ${refusal} ] && { echo '${stuckError}'; exit 1; }`)
+  await run('br@one')
+  await kube.create(
+    networkAttachmentDefinitions,
+    testDefinition('stuck', { cniVersion: '1.0.0', name: 'stuck', type: 'stuck' }),
+  )
+  await annotate('br@one,stuck@two')
+  await expect.poll(told).toEqual(['eth0 pods', 'one default/br', 'two default/stuck'])
+  await writeFile(refusal, '')
+  await annotate('mac@data,br@two')
+  await expect.poll(told).toEqual(['eth0 pods', 'data default/mac', 'two default/stuck'])
+  expect(await links()).toEqual(['eth0', 'data'])
+  const isTold = (line: string): boolean => line.startsWith('Warning FailedDetachment') && line.includes('busy')
+  await expect.poll(async () => (await eventLines()).some(isTold)).toBe(true)
+  await agent?.stop()
+  await startAgent()
+  await expect.poll(links).toEqual(['eth0', 'data'])
+  await rm(refusal)
+  await expect.poll(told, { timeout: 20_000 }).toEqual(['eth0 pods', 'data default/mac', 'two default/br'])
+  await expectNothingLeftAfterDel()
+})
+
+const stuckError = JSON.stringify({ cniVersion: '1.0.0', code: 100, msg: 'the switch is busy' })
+
+/** A plugin that makes nothing. */
+async function writePlugin(type: string, line: string): Promise<void> {
+  const answer = `printf '{"cniVersion":"1.0.0","interfaces":[{"name":"%s","sandbox":"%s"}]}' $CNI_IFNAME $CNI_NETNS`
+  const script = ['#!/bin/sh', 'cat > /dev/null', line, `[ "$CNI_COMMAND" = ADD ] && ${answer}`, 'exit 0', '']
+  await writeFile(join(folder, 'bin', type), script.join('\n'), { mode: 0o755 })
+}
 
 test('an annotation that was edited while there was no agent is followed by the next one', async () => {
   await run('br')
