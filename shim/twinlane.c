@@ -2,7 +2,9 @@
  * The CNI executable. It hands its environment and standard input to the agent's unix socket and prints the answer.
  * In C because a container runtime starts it for every pod: half a millisecond, where a script costs fifty.
  *
- * Request:  <name it was executed under>\0 <CNI_X=value>\0 ... \0 <standard input>, then half-close.
+ * Request:  "cni1", the length of what follows (4 bytes, the highest first), then
+ *           <name it was executed under>\0 <CNI_X=value>\0 ... \0 <standard input>.
+ *           The connection stays open: when it ends before the answer, the agent knows that nobody waits any more.
  * Answer:   one byte exit code, then the JSON for standard output (may be empty), then close.
  */
 #include <errno.h>
@@ -115,13 +117,26 @@ static void send_all(int fd, const char *data, size_t size) {
     }
 }
 
+static int is_sent(const char *variable) {
+    return strncmp(variable, "CNI_", 4) == 0;
+}
+
+static void send_header(int fd, size_t length) {
+    unsigned char header[8] = {'c', 'n', 'i', '1', (unsigned char)(length >> 24), (unsigned char)(length >> 16),
+                               (unsigned char)(length >> 8), (unsigned char)length};
+    send_all(fd, (const char *)header, sizeof header);
+}
+
 static void send_request(int fd, const char *name) {
+    size_t length = strlen(name) + 1 + 1 + input_size;
+    for (char **entry = environ; *entry != NULL; entry++)
+        if (is_sent(*entry)) length += strlen(*entry) + 1;
+    send_header(fd, length);
     send_all(fd, name, strlen(name) + 1);
     for (char **entry = environ; *entry != NULL; entry++)
-        if (strncmp(*entry, "CNI_", 4) == 0) send_all(fd, *entry, strlen(*entry) + 1);
+        if (is_sent(*entry)) send_all(fd, *entry, strlen(*entry) + 1);
     send_all(fd, "", 1);
     send_all(fd, input, input_size);
-    shutdown(fd, SHUT_WR);
 }
 
 static ssize_t receive(int fd, char *buffer, size_t size) {

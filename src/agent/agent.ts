@@ -8,6 +8,7 @@ import type { Kernel } from '../kernel/kernel.ts'
 import type { KubeClient } from '../kube/api.ts'
 import type { NetworkDriver } from '../networks/driver.ts'
 import { createCaches, startCaches } from './caches.ts'
+import { awaitIndicator } from './cni-server/await-indicator.ts'
 import { createCniHandle } from './cni-server/handle.ts'
 import { isForAddresses } from './cni-server/manage-addresses.ts'
 import { type AgentConfig, type AgentSettings, defaultAgentSettings } from './config.ts'
@@ -75,6 +76,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
     // What a plugin takes back, it may have to ask us for.
     server = await serveCni({
       socketPath: paths.cniSocket,
+      before: awaitIndicator,
       handle: async (request, untilAborted) => {
         if (!isRestored && !isNested(request)) throw new CniError(cniErrorCode.tryAgainLater, 'the agent is starting')
         return await answer(request, untilAborted)

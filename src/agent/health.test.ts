@@ -23,7 +23,12 @@ test('health, readiness with its reasons and the metrics are told over HTTP', as
   const folder = await mkdtemp(join(tmpdir(), 'health-'))
   const path = join(folder, 'http.sock')
   const problems = ['ovn: no southbound connection']
-  const load = { connections: 9, inFlight: { setup: 2, teardown: 1 }, waiting: { setup: 6, teardown: 0 } }
+  const load = {
+    connections: 9,
+    beforeTurn: 4,
+    inFlight: { setup: 2, teardown: 1 },
+    waiting: { setup: 6, teardown: 0 },
+  }
   const netConf = { problems: ['00-multus.conf comes before it'], overwrites: 3 }
   const gauges = [{ name: 'twinlane_x', help: 'Of a network.', values: [{ labels: { state: 'up' }, value: 7 }] }]
   const networks = { all: [{ nodeSide: { gauges: async () => gauges } }, { nodeSide: {} }] }

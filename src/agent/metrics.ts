@@ -40,6 +40,7 @@ export function createAgentMetrics(sources: MetricSources): AgentMetrics {
     registers,
   })
   addLoad(sources, registers)
+  addEarly(sources, registers)
   addState(sources, registers)
   addProcess(registers)
   return {
@@ -80,6 +81,11 @@ function addLoad({ load }: MetricSources, registers: Registry[]): void {
       },
     })
   }
+}
+
+function addEarly({ load }: MetricSources, registers: Registry[]): void {
+  const help = 'CNI requests that wait for the readiness file before they take a turn.'
+  gauge('twinlane_cni_requests_before_turn', help, registers, () => load()?.beforeTurn ?? 0)
 }
 
 function addState({ informers, netConf }: MetricSources, registers: Registry[]): void {

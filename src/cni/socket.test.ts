@@ -1,5 +1,5 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -8,6 +8,7 @@ import { silentLog } from '../base/log.ts'
 import { CniError } from './errors.ts'
 import type { CniRequest } from './request.ts'
 import { type CniServer, type CniServerOptions, serveCni } from './socket.ts'
+import { encodeRequest } from './wire.ts'
 
 let folder: string
 let socketPath: string
@@ -29,14 +30,25 @@ async function serve(handle: CniServerOptions['handle'], options: Partial<CniSer
   return server
 }
 
-function frame(command = 'ADD', stdin = '{"cniVersion":"0.4.0","name":"n","type":"t"}'): string {
-  const env = [`CNI_COMMAND=${command}`, 'CNI_CONTAINERID=c1', 'CNI_NETNS=/n', 'CNI_IFNAME=eth0', 'CNI_PATH=/bin']
-  return ['twinlane', ...env, '', stdin].join('\0')
+function frame(command = 'ADD', stdin = '{"cniVersion":"0.4.0","name":"n","type":"t"}'): Buffer {
+  const env = {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: 'c1',
+    CNI_NETNS: '/n',
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: '/bin',
+  }
+  return encodeRequest({ pluginName: 'twinlane', env, stdin })
 }
 
-async function call(text: string): Promise<{ code: number; json: unknown }> {
+function begin(bytes: Buffer | string): Socket {
   const socket = connect({ path: socketPath, allowHalfOpen: true })
-  socket.end(text)
+  socket.write(bytes)
+  return socket
+}
+
+async function call(bytes: Buffer | string): Promise<{ code: number; json: unknown }> {
+  const socket = begin(bytes)
   const chunks: Buffer[] = []
   for await (const chunk of socket) chunks.push(chunk as Buffer)
   const answer = Buffer.concat(chunks)
@@ -71,7 +83,86 @@ test('an unusable request is refused and not handled', async () => {
   await serve(async () => expect.unreachable())
   expect((await call(frame('NOPE'))).json).toMatchObject({ code: 4, cniVersion: '0.4.0' })
   expect((await call(frame('ADD', '{'))).json).toMatchObject({ code: 6, cniVersion: '1.1.0' })
-  expect((await call('')).json).toMatchObject({ code: 4 })
+})
+
+test('a plugin of another version is told that it will be replaced', async () => {
+  await serve(async () => expect.unreachable())
+  const { code, json } = await call('twinlane\0CNI_COMMAND=ADD\0\0{}')
+  expect({ code, json }).toMatchObject({
+    code: 1,
+    json: { code: 11, msg: expect.stringMatching(/versions.*tries again/) },
+  })
+})
+
+test('a request that breaks off is not handled', async () => {
+  await serve(async () => expect.unreachable())
+  const socket = begin(frame().subarray(0, 40))
+  socket.end()
+  const chunks: Buffer[] = []
+  for await (const chunk of socket) chunks.push(chunk as Buffer)
+  expect(Buffer.concat(chunks).toString()).toContain('broke off after 40 bytes')
+})
+
+test('a setup whose caller is gone is given up', async () => {
+  const started = defer()
+  const server = await serve(async (_, signal) => {
+    started.resolve()
+    await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  const caller = begin(frame())
+  await started.promise
+  caller.destroy()
+  await vi.waitFor(() => expect(server.load).toMatchObject({ connections: 0, inFlight: { setup: 0 } }))
+})
+
+test('a teardown whose caller is gone is finished', async () => {
+  const [started, gate, ended] = [defer(), defer(), defer<boolean>()]
+  await serve(async (_, signal) => {
+    started.resolve()
+    await gate.promise
+    ended.resolve(signal.aborted)
+  })
+  const caller = begin(frame('DEL'))
+  await started.promise
+  caller.destroy()
+  await new Promise((resolve) => setImmediate(resolve))
+  gate.resolve()
+  expect(await ended.promise).toBe(false)
+})
+
+test.each(['ADD', 'DEL'])('%s whose caller is gone before its turn is never handled', async (command) => {
+  const [started, gate] = [defer(), defer()]
+  const seen: string[] = []
+  const server = await serve(
+    async ({ containerId }) => {
+      seen.push(containerId)
+      started.resolve()
+      await gate.promise
+    },
+    { concurrency: 1 },
+  )
+  const first = call(frame(command))
+  await started.promise
+  const caller = begin(frame(command))
+  await vi.waitFor(() => expect(Math.max(...Object.values(server.load.waiting))).toBe(1))
+  caller.destroy()
+  await vi.waitFor(() => expect(server.load).toMatchObject({ connections: 1, waiting: { setup: 0, teardown: 0 } }))
+  gate.resolve()
+  await first
+  expect(seen).toHaveLength(1)
+})
+
+test('what a request waits for before its turn takes none from others', async () => {
+  const gate = defer()
+  const server = await serve(async ({ command }) => ({ command }), {
+    concurrency: 1,
+    before: ({ config }) => (config.name === 'late' ? gate.promise : Promise.resolve()),
+  })
+  const late = [1, 2, 3].map(() => call(frame('ADD', '{"cniVersion":"0.4.0","name":"late","type":"t"}')))
+  await vi.waitFor(() => expect(server.load.connections).toBe(3))
+  expect(await call(frame())).toEqual({ code: 0, json: { command: 'ADD' } })
+  gate.resolve()
+  for (const answer of await Promise.all(late)) expect(answer.code).toBe(0)
 })
 
 test('only root may use the socket', async () => {
@@ -179,7 +270,7 @@ test('a request whose turn does not come in time is told to try again', async ()
 test('a request that arrives too slowly is refused', async () => {
   await serve(async () => expect.unreachable(), { arrivalMs: 50 })
   const slow = connect({ path: socketPath, allowHalfOpen: true })
-  slow.write('twinlane')
+  slow.write(frame('ADD', 'x'.repeat(1000)).subarray(0, 20))
   const drip = setInterval(() => slow.write('x'), 5)
   const chunks: Buffer[] = []
   for await (const chunk of slow) chunks.push(chunk as Buffer)

@@ -6,20 +6,26 @@ import { errorCode, TwinlaneError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { CniError, cniErrorCode } from './errors.ts'
 import { formatError } from './format-error.ts'
-import { parseRequest, type RawRequest } from './parse-request.ts'
+import { parseRequest } from './parse-request.ts'
 import type { CniCommand, CniRequest } from './request.ts'
 import { RequestLane } from './request-lane.ts'
 import { newestVersion } from './versions.ts'
+import { encodeAnswer, readRequest, signalOfPeer } from './wire.ts'
 
 export interface CniServerOptions {
   readonly socketPath: string
-  /** Answers one execution: what goes to standard output as JSON, or undefined for nothing. A rejection becomes an error object. */
+  /**
+   * Answers one execution: what goes to standard output as JSON, or undefined for nothing. A rejection becomes an error
+   * object. The signal aborts when the server stops, and when the caller of a setup is gone.
+   */
   readonly handle: (request: CniRequest, signal: AbortSignal) => Promise<unknown>
   /**
    * Whether a request is one of a plugin that a request in work has executed. It takes no turn: whoever waits for it
    * holds one already, and a turn that waits for a turn never ends. @default none is
    */
   readonly isNested?: (request: CniRequest) => boolean
+  /** What a request waits for before it takes a turn that others could use. */
+  readonly before?: (request: CniRequest, signal: AbortSignal) => Promise<void>
   /** Requests of a lane worked on at once. @default 16 */
   readonly concurrency?: number
   /** Requests of a lane that may wait for their turn; more are told to try again. @default 512 */
@@ -42,6 +48,8 @@ export interface CniServer {
 /** How busy the server is. */
 export interface CniLoad {
   readonly connections: number
+  /** Requests that wait for something before they take their turn. */
+  readonly beforeTurn: number
   readonly inFlight: Readonly<Record<LaneName, number>>
   readonly waiting: Readonly<Record<LaneName, number>>
 }
@@ -57,11 +65,11 @@ const laneOf: Partial<Record<CniCommand, LaneName>> = {
   GC: 'teardown',
 }
 
-const requestLimitBytes = 5 * 1024 * 1024
-
 interface Serving {
   readonly options: CniServerOptions
   readonly lanes: Readonly<Record<LaneName, RequestLane>>
+  /** Those that wait for something before their turn. */
+  readonly early: Set<CniRequest>
   /** No more is begun. */
   readonly closing: AbortSignal
   /** What has begun ends. */
@@ -76,7 +84,7 @@ export async function serveCni(options: CniServerOptions): Promise<CniServer> {
   await refuseSecondServer(options.socketPath)
   const [closing, stopping] = [new AbortController(), new AbortController()]
   const lanes = { setup: createLane('ADD and CHECK', options), teardown: createLane('DEL and GC', options) }
-  const serving = { options, lanes, closing: closing.signal, stopping: stopping.signal }
+  const serving = { options, lanes, early: new Set<CniRequest>(), closing: closing.signal, stopping: stopping.signal }
   const underWay = new Set<Promise<void>>()
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const work = serveOne(socket, serving).finally(() => underWay.delete(work))
@@ -87,7 +95,7 @@ export async function serveCni(options: CniServerOptions): Promise<CniServer> {
   await listen(server, options.socketPath)
   return {
     get load() {
-      return loadOf(lanes, underWay.size)
+      return loadOf(serving, underWay.size)
     },
     close: async ({ graceMs = 10_000 } = {}) => {
       await rm(options.socketPath, { force: true })
@@ -106,9 +114,10 @@ function createLane(name: string, options: CniServerOptions): RequestLane {
   return new RequestLane({ name, concurrency, waitingLimit: queueLimit, waitMs })
 }
 
-function loadOf({ setup, teardown }: Serving['lanes'], connections: number): CniLoad {
+function loadOf({ lanes: { setup, teardown }, early }: Serving, connections: number): CniLoad {
   return {
     connections,
+    beforeTurn: early.size,
     inFlight: { setup: setup.inFlight, teardown: teardown.inFlight },
     waiting: { setup: setup.waiting, teardown: teardown.waiting },
   }
@@ -118,58 +127,44 @@ async function serveOne(socket: Socket, serving: Serving): Promise<void> {
   // The shim may be gone; the attachment is then settled by the runtime's DEL.
   socket.on('error', (error) => serving.options.log.debug({ error }, 'a CNI caller went away'))
   const answer = await answerTo(socket, serving)
-  if (answer === undefined) return void socket.destroy()
+  if (socket.closed) return
   await new Promise<void>((resolve) => {
     socket.once('close', () => resolve())
     socket.end(answer, () => socket.destroy())
   })
 }
 
-/** Undefined when the caller broke off: nobody reads an answer. */
-async function answerTo(socket: Socket, serving: Serving): Promise<Buffer | undefined> {
+async function answerTo(socket: Socket, serving: Serving): Promise<Buffer> {
   let stdin = ''
   try {
-    const frame = await withDeadline(readRequest(socket), {
+    const raw = await withDeadline(readRequest(socket), {
       what: 'the whole request of the CNI plugin',
       timeoutMs: serving.options.arrivalMs ?? 10_000,
     })
-    if (frame === undefined) return undefined
-    const raw = decodeFrame(frame)
     stdin = raw.stdin
-    return encodeAnswer(0, await takeTurn(parseRequest(raw), serving))
+    return encodeAnswer(0, await takeTurn(parseRequest(raw), serving, signalOfPeer(socket)))
   } catch (error) {
     return encodeAnswer(1, formatError(error, versionOf(stdin)))
   }
 }
 
-function takeTurn(request: CniRequest, { options, lanes, closing, stopping }: Serving): Promise<unknown> {
+/** Whose caller is gone does not get its turn. */
+async function takeTurn(request: CniRequest, serving: Serving, gone: AbortSignal): Promise<unknown> {
+  const { options, lanes, closing, early } = serving
   closing.throwIfAborted()
-  const lane = options.isNested?.(request) === true ? undefined : laneOf[request.command]
-  const work = (): Promise<unknown> => options.handle(request, stopping)
-  return lane === undefined ? work() : lanes[lane].run(work, closing)
-}
-
-/** `<name>\0<CNI_X=value>\0…\0<standard input>`; see shim/twinlane.c. */
-function decodeFrame(frame: Buffer): RawRequest {
-  const records: string[] = []
-  let at = 0
-  for (;;) {
-    const end = frame.indexOf(0, at)
-    if (end < 0 || end === at) break
-    records.push(frame.toString('utf8', at, end))
-    at = end + 1
+  const waiting = AbortSignal.any([closing, gone])
+  if (options.before !== undefined) {
+    early.add(request)
+    await options.before(request, waiting).finally(() => early.delete(request))
   }
-  const [pluginName = '', ...variables] = records
-  const split = variables.map((entry): [string, string] => [
-    entry.slice(0, entry.indexOf('=')),
-    entry.slice(entry.indexOf('=') + 1),
-  ])
-  return { pluginName, env: Object.fromEntries(split), stdin: frame.toString('utf8', at + 1) }
+  const lane = options.isNested?.(request) === true ? undefined : laneOf[request.command]
+  const work = (): Promise<unknown> => options.handle(request, signalFor(request, serving, gone))
+  return lane === undefined ? await work() : await lanes[lane].run(work, waiting)
 }
 
-function encodeAnswer(exitCode: number, body: unknown): Buffer {
-  const text = body === undefined ? '' : `${JSON.stringify(body)}\n`
-  return Buffer.concat([Buffer.of(exitCode), Buffer.from(text)])
+/** A teardown that has begun is finished, a setup that nobody waits for any more is not. */
+function signalFor({ command }: CniRequest, { stopping }: Serving, gone: AbortSignal): AbortSignal {
+  return laneOf[command] === 'teardown' ? stopping : AbortSignal.any([stopping, gone])
 }
 
 /** The version to answer in, also when the rest of the configuration is unusable. */
@@ -180,23 +175,6 @@ function versionOf(stdin: string): string {
   } catch {
     return newestVersion
   }
-}
-
-/** Everything until the half-close; undefined when the peer breaks off. Throws CniError when it sends too much. */
-function readRequest(socket: Socket): Promise<Buffer | undefined> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    socket.on('data', (chunk) => {
-      size += chunk.length
-      if (size <= requestLimitBytes) return void chunks.push(Buffer.from(chunk))
-      chunks.length = 0
-      socket.pause()
-      reject(new CniError(cniErrorCode.decodingFailure, `the request has more than ${requestLimitBytes} bytes`))
-    })
-    socket.once('end', () => resolve(Buffer.concat(chunks)))
-    socket.once('close', () => resolve(undefined))
-  })
 }
 
 /** Binds beside, sets the mode, then renames: nobody sees the socket before it has its mode. */

@@ -17,6 +17,13 @@ const netConf = JSON.stringify({
   delegates: [{ cniVersion: '1.0.0', name: 'default-net', type: 'first' }],
 })
 
+/** A header that promises so many bytes. */
+function headerOf(length: number): Buffer {
+  const header = Buffer.from('cni1....')
+  header.writeUInt32BE(length, 4)
+  return header
+}
+
 let count = 0
 function addEnv(args = 'K8S_POD_NAMESPACE=default;K8S_POD_NAME=web'): Record<string, string> {
   return {
@@ -42,8 +49,9 @@ describe("the shim's wire", { timeout: 600_000 }, () => {
       fc.array(fc.string({ maxLength: 20 }), { maxLength: 8 }).map((words) => Buffer.from(words.join('\0'))),
     )
     await fc.assert(
-      fc.asyncProperty(bytes, async (frame) => {
-        const answer = await agent.send(frame)
+      fc.asyncProperty(bytes, fc.boolean(), async (content, isFramed) => {
+        const frame = isFramed ? Buffer.concat([headerOf(content.length), content]) : content
+        const answer = await agent.send(frame, { isWhole: isFramed })
         expectReadable(answer)
         expect(answer?.code).toBe(1)
       }),
@@ -56,7 +64,7 @@ describe("the shim's wire", { timeout: 600_000 }, () => {
       fc.asyncProperty(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), async (share) => {
         const env = addEnv()
         const whole = frameOf(env, netConf)
-        const answer = await agent.send(whole.subarray(0, Math.floor(share * whole.length)))
+        const answer = await agent.send(whole.subarray(0, Math.floor(share * whole.length)), { isWhole: false })
         expect(answer?.code).toBe(1)
         expect(agent.attachedTo(env.CNI_CONTAINERID ?? '')).toEqual([])
       }),

@@ -89,7 +89,7 @@ async function attach(attempt: Attempt, context: CniContext, signal: AbortSignal
       undo,
       signal,
     })
-    return await finish(attempt, attached, context)
+    return await finish(attempt, attached, context, signal)
   } catch (error) {
     const failure = await undo.unwind(error)
     // Where the undo failed too, the record stays: it says what is still to be taken back.
@@ -98,7 +98,12 @@ async function attach(attempt: Attempt, context: CniContext, signal: AbortSignal
   }
 }
 
-async function finish(attempt: Attempt, attached: readonly Attached[], context: CniContext): Promise<unknown> {
+async function finish(
+  attempt: Attempt,
+  attached: readonly Attached[],
+  context: CniContext,
+  signal: AbortSignal,
+): Promise<unknown> {
   const { request, pod } = attempt
   const record = await observeRoutes(completedRecord(attempt.record, attached), context)
   const routing = planRecordedRouting(record.attachments)
@@ -113,6 +118,8 @@ async function finish(attempt: Attempt, attached: readonly Attached[], context: 
     request.config.cniVersion,
   )
   await attempt.survives
+  // The runtime may have given up, and would not know what the pod has.
+  signal.throwIfAborted()
   context.store.complete(record)
   if (pod !== undefined)
     reportAttached(

@@ -60,5 +60,8 @@ function answerTo(request: CniRequest, context: CniContext, signal: AbortSignal)
   if (isForAddresses(request, context.networks) && request.command !== 'VERSION') {
     return manageAddresses(request, context, signal)
   }
-  return context.containers.run(request.containerId, () => verbs[request.command](request, context, signal))
+  return context.containers.run(request.containerId, async () => {
+    signal.throwIfAborted()
+    return await verbs[request.command](request, context, signal)
+  })
 }

@@ -1,14 +1,13 @@
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError } from '../../base/errors.ts'
-import { fileAppears } from '../../base/file-appears.ts'
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
 import type { CniRequest } from '../../cni/request.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
 import { type NetworkAttachmentDefinition, resourceNameOf } from '../../kube/resources/net-attach-def.ts'
 import { NetworkAnnotationError } from '../../kube/resources/network-selection.ts'
 import type { PodDevices } from '../../meta/assign-devices.ts'
-import { binFolderOf, isMetaConfig, type MetaConfig, metaPluginTypes, parseMetaConfig } from '../../meta/net-conf.ts'
+import { binFolderOf, isMetaConfig, metaPluginTypes, parseMetaConfig } from '../../meta/net-conf.ts'
 import { NetworkSelectionError } from '../../meta/select/error.ts'
 import { neededDefinitions, readPodNetworks } from '../../meta/select/pod-networks.ts'
 import type { BaseNetwork, DefinitionSources, SelectedAttachment } from '../../meta/select/types.ts'
@@ -68,7 +67,6 @@ async function select(
   signal: AbortSignal,
 ): Promise<SelectedAttachment[]> {
   const conf = parseMetaConfig(request.config)
-  await awaitIndicator(conf, signal)
   const networks = readPodNetworks(pod, conf, request.ifName)
   for (const warning of networks.warnings) context.events.event(pod, 'Warning', 'NonStandardNetworks', warning)
   const base = await findBaseNetworks(conf, pod.metadata.namespace ?? 'default', context)
@@ -143,25 +141,6 @@ async function findDevices(
   const { name, namespace = 'default', uid = '' } = pod.metadata
   // The kubelet knows a static pod by its own UID, not by that of its mirror.
   return await context.devices.findOf({ name, namespace, uid: request.args.K8S_POD_UID ?? uid }, signal)
-}
-
-/** Multus' time for the default network to say that it is ready. */
-const indicatorTimeoutMs = 45_000
-
-async function awaitIndicator({ readinessIndicatorFile: file }: MetaConfig, signal: AbortSignal): Promise<void> {
-  if (file === undefined || existsSync(file)) return
-  try {
-    await fileAppears(file, {
-      what: `the default network to be ready (${file})`,
-      timeoutMs: indicatorTimeoutMs,
-      signal,
-    })
-  } catch (cause) {
-    throw new CniError(cniErrorCode.tryAgainLater, describeError(cause), {
-      fix: 'Look at what writes the file, or correct readinessindicatorfile.',
-      cause,
-    })
-  }
 }
 
 /** Whether a request is for a whole pod, or for one network because another meta-plugin (or the runtime itself) calls it. */

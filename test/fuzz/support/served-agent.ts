@@ -12,6 +12,7 @@ import { Calm } from '../../../src/base/calm.ts'
 import { KeyedLock } from '../../../src/base/keyed-lock.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { type CniServer, serveCni } from '../../../src/cni/socket.ts'
+import { encodeRequest } from '../../../src/cni/wire.ts'
 import { createFakeKernel } from '../../../src/kernel/fake.ts'
 import { createFakeKube } from '../../../src/kube/fake.ts'
 import { createInformer } from '../../../src/kube/informer.ts'
@@ -97,23 +98,23 @@ export class ServedAgent {
     return keys.filter((key) => key.startsWith(`${containerId}/`))
   }
 
-  /** Sends a frame as it is and half-closes; resolves with the answer, or undefined when there is none. */
-  send(frame: Buffer): Promise<Answer | undefined> {
+  /** Sends a frame as it is, and ends when it is not to be answered whole; resolves with the answer, or undefined when there is none. */
+  send(frame: Buffer, { isWhole = true } = {}): Promise<Answer | undefined> {
     return new Promise((resolve, reject) => {
       const socket = connect(join(this.#folder, 'cni.sock'))
       const chunks: Buffer[] = []
       socket.on('data', (chunk) => chunks.push(chunk))
       socket.on('error', reject)
       socket.on('close', () => resolve(readAnswer(Buffer.concat(chunks))))
-      socket.end(frame)
+      if (isWhole) socket.write(frame)
+      else socket.end(frame)
     })
   }
 }
 
-/** The shim's frame; see shim/twinlane.c. */
+/** The shim's frame. */
 export function frameOf(env: Readonly<Record<string, string>>, stdin: string): Buffer {
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}\0`)
-  return Buffer.from(`twinlane\0${variables.join('')}\0${stdin}`)
+  return encodeRequest({ pluginName: 'twinlane', env, stdin })
 }
 
 function readAnswer(bytes: Buffer): Answer | undefined {
