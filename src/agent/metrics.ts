@@ -8,7 +8,7 @@ import type { NodeSide } from '../networks/driver.ts'
 export interface MetricSources {
   readonly load: () => CniLoad | undefined
   readonly informers: Readonly<Record<string, { readonly hasSynced: boolean }>>
-  readonly networks: { readonly all: readonly { readonly nodeSide: Pick<NodeSide, 'gauges'> }[] }
+  readonly networks: { readonly all: readonly { readonly nodeSide: Pick<NodeSide, 'gauges' | 'metrics'> }[] }
   readonly netConf: { readonly problems: readonly string[]; readonly overwrites: number }
 }
 
@@ -39,6 +39,9 @@ export function createAgentMetrics(sources: MetricSources): AgentMetrics {
     buckets,
     registers,
   })
+  for (const { nodeSide } of sources.networks.all) {
+    for (const metric of nodeSide.metrics?.() ?? []) registry.registerMetric(metric)
+  }
   addLoad(sources, registers)
   addEarly(sources, registers)
   addState(sources, registers)

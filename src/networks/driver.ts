@@ -1,3 +1,4 @@
+import type { Metric } from 'prom-client'
 import type { Calm } from '../base/calm.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Log } from '../base/log.ts'
@@ -151,6 +152,8 @@ export interface NodeSide<Config = unknown> extends Lifecycle {
   collectGarbage(valid: readonly AttachmentKey[]): Promise<void>
   /** Takes back everything that this network did on the node, which is then as before. On a side that was not started. */
   remove?(signal: AbortSignal): Promise<void>
+  /** Numbers that are counted as things happen, beside `gauges`; registered nowhere. */
+  metrics?(): readonly Metric[]
   /** STATUS. */
   status(): NetworkStatus
   /**

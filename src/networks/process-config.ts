@@ -102,6 +102,8 @@ export interface OvnSettingsFile {
   encapIp?: string
   /** --mtu @default 1400 */
   mtuBytes?: number
+  /** How long an ADD waits in all for controller and OVN before it says what is late. @default 30000 */
+  attachTimeoutMs?: number
   /** e.g. tcp:192.168.122.10:6641 */
   northbound: string
   /** e.g. tcp:192.168.122.10:6642 */

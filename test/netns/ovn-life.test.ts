@@ -4,7 +4,6 @@ import { waitFor } from '../../src/base/observable.ts'
 import type { Kernel, Operation } from '../../src/kernel/kernel.ts'
 import { namespaces, pods as podType } from '../../src/kube/resources/core.ts'
 import { networkAttachmentDefinitions, networksAnnotation } from '../../src/kube/resources/net-attach-def.ts'
-import { diagnoseBinding } from '../../src/networks/ovn/node/diagnose.ts'
 import { ip, ipJson } from '../support/netns.ts'
 import { canPing, eventually, inPod, OvnCluster, pingFive, type TestPod } from '../support/ovn-cluster.ts'
 
@@ -193,21 +192,6 @@ describe('multicast', () => {
     const late = await cluster.runPod('late', 'n2')
     cluster.nbctl('--wait=hv', 'sync')
     expect(await receives(late, a)).toBe(true)
-  })
-})
-
-describe('a port that is late', () => {
-  test('is explained by what the southbound database has', async () => {
-    const southbound = `unix:${cluster.fabric.folder}/sb.sock`
-    const systemId = cluster.vsctl('n1', 'get', 'Open_vSwitch', '.', 'external_ids:system-id').replaceAll('"', '')
-    const explain = (logicalPort: string) => diagnoseBinding({ southbound, logicalPort, systemId })
-    expect(await explain('default_nobody')).toMatch(/has no logical port default_nobody/)
-    await eventually(async () => /is not bound/.test(await explain('default_heir')))
-    expect(await explain('default_b')).toMatch(/is bound to another chassis/)
-    expect(await explain('default_a')).toMatch(/its flows are not installed/)
-    expect(await diagnoseBinding({ southbound: 'tcp:192.0.2.1:1', logicalPort: 'x', systemId })).toMatch(
-      /cannot say why/,
-    )
   })
 })
 

@@ -131,6 +131,10 @@ export class OvnCluster {
     return this.sides.get(name)!
   }
 
+  get hasController(): boolean {
+    return this.#controller !== undefined
+  }
+
   async startController(): Promise<void> {
     const { kube, pods, nodes } = this
     this.#controller = ovnDriver.clusterSide!(this.#settings(), { kube, log, events: this.#recorder(), pods, nodes })

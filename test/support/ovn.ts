@@ -25,6 +25,8 @@ export interface TestFabric {
   readonly northbound: string
   readonly southbound: string
   spawnIn(netns: string, folder: string, command: readonly string[]): ChildProcess
+  /** Sends a signal to an engine: of a node `ovsdb-server`, `ovs-vswitchd`, `ovn-controller`; else `nb`, `sb`, `northd`. */
+  signal(name: string, signal: NodeJS.Signals, node?: TestNode): void
   /** Kills ovs-vswitchd. */
   stopSwitch(node: TestNode): void
   startSwitch(node: TestNode): Promise<void>
@@ -74,6 +76,11 @@ export async function makeFabric(): Promise<TestFabric> {
     northbound: `unix:${folder}/nb.sock`,
     southbound: `tcp:${central}:6642`,
     spawnIn: (netns, runFolder, command) => start(command.join(' '), netns, runFolder, command),
+    signal: (name, signal, node) => {
+      const child = processes.get(`${node?.folder ?? folder} ${name}`)
+      if (child === undefined) throw new Error(`no engine ${name}`)
+      child.kill(signal)
+    },
     stopSwitch,
     startSwitch: launchSwitch,
     restartSwitch: async (node) => {

@@ -9,6 +9,7 @@ export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
   const remove = nodeSide.remove?.bind(nodeSide)
   const impairments = nodeSide.impairments?.bind(nodeSide)
   const gauges = nodeSide.gauges?.bind(nodeSide)
+  const metrics = nodeSide.metrics?.bind(nodeSide)
   const requireReady = nodeSide.requireReady?.bind(nodeSide)
   const collectGarbageOf = nodeSide.collectGarbageOf?.bind(nodeSide)
   return {
@@ -17,6 +18,7 @@ export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
     ...(remove === undefined ? {} : { remove }),
     ...(impairments === undefined ? {} : { impairments }),
     ...(gauges === undefined ? {} : { gauges }),
+    ...(metrics === undefined ? {} : { metrics }),
     ...(requireReady === undefined ? {} : { requireReady }),
     ...(collectGarbageOf === undefined ? {} : { collectGarbageOf }),
     start: (signal) => nodeSide.start(signal),

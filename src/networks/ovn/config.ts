@@ -29,6 +29,7 @@ const settingsSchema = z.strictObject({
   encapType: z.enum(['vxlan', 'geneve']).default('geneve'),
   encapIp: address.optional(),
   mtuBytes: z.int().min(576).max(65_535).default(1400),
+  attachTimeoutMs: z.int().min(1000).max(100_000).default(30_000),
   northbound: remote,
   southbound: remote,
   datapathType: z.enum(['auto', 'system', 'netdev']).default('auto'),

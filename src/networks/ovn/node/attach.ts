@@ -8,6 +8,8 @@ import type { AttachRequest } from '../../driver.ts'
 import { findPodNetwork, isAsAsked, type PodNetwork } from '../annotations.ts'
 import type { OvnConfig } from '../config.ts'
 import { integrationBridge } from '../topology/names.ts'
+import { AttachLateError, type LateReason } from './attach-late.ts'
+import { AttachTrace } from './attach-trace.ts'
 import { checkDefinition, requirePhysicalNetwork } from './check-secondary.ts'
 import type { NodeContext } from './context.ts'
 import { diagnoseBinding } from './diagnose.ts'
@@ -15,36 +17,64 @@ import { closeFence, openFence } from './fence.ts'
 import { describeInterface, hostOperations, type PodInterface, podOperations, resultOf } from './pod-interface.ts'
 import { ensurePodPort, isInstalled, removePodPorts } from './pod-port.ts'
 
-/** How long an ADD waits in all for controller and OVN. Users' tools give up after two minutes. */
-export const attachTimeoutMs = 30_000
-
 /**
  * ADD. Waits for the controller's annotation, makes the pair, gives it to the switch, and returns when OVN has
- * installed the port's flows: a packet that the pod sends then is delivered. Throws TimeoutError that says which stage
- * is late, CniError when the pod is not the one that the runtime means.
+ * installed the port's flows: a packet that the pod sends then is delivered. Throws AttachLateError that says which
+ * stage is late and why, CniError when the pod is not the one that the runtime means.
  */
 export async function attachPod(
   context: NodeContext,
   request: AttachRequest<OvnConfig>,
   signal: AbortSignal,
 ): Promise<CniResult> {
+  const trace = new AttachTrace()
+  try {
+    const result = await attachInStages(context, request, { trace, signal })
+    report(context, request, trace, { result: result.ips.map(({ address }) => address).join(' ') })
+    return result
+  } catch (failure) {
+    const error = failure instanceof AttachLateError ? withTimes(failure, trace) : failure
+    report(context, request, trace, { error })
+    throw error
+  }
+}
+
+async function attachInStages(
+  context: NodeContext,
+  request: AttachRequest<OvnConfig>,
+  { trace, signal }: { trace: AttachTrace; signal: AbortSignal },
+): Promise<CniResult> {
   checkDefinition(request)
-  const endAt = Date.now() + attachTimeoutMs
-  const network = await annotated(context, request, { endAt, signal })
-  await bridgeReady(context, { endAt, signal })
+  const wait = { endAt: Date.now() + context.settings.attachTimeoutMs, signal }
+  const network = await trace.during('annotation', () => annotated(context, request, wait))
+  await trace.during('switch', () => bridgeReady(context, wait))
   requirePhysicalNetwork(context, request.config)
   const pod = describeInterface(request, network, request.config.mtu ?? context.settings.mtuBytes)
   const undo = new UndoStack()
   try {
-    await plumb(context, pod, undo)
+    await trace.during('device', () => plumb(context, pod, undo))
     undo.push('the port', () => removePodPorts(context.local, [pod.hostName]))
     // OVN needs its time; the pod's end is set up meanwhile.
-    await all([ensurePodPort(context.local, request, pod, signal), setUp(context, pod)])
-    await installed(context, request, { pod, network, endAt, signal })
+    await trace.during('port', () => all([ensurePodPort(context.local, request, pod, signal), setUp(context, pod)]))
+    await trace.during('flows', () => installed(context, request, { pod, network, ...wait }))
   } catch (error) {
     throw await undo.unwind(error)
   }
   return resultOf(pod)
+}
+
+function report(
+  { attachMetrics, attachLog }: NodeContext,
+  request: AttachRequest<OvnConfig>,
+  trace: AttachTrace,
+  outcome: { result?: string; error?: unknown },
+): void {
+  attachMetrics.observe(trace, outcome.error)
+  attachLog.write(request, { verb: 'ADD', ms: trace.ms, stages: String(trace), ...outcome })
+}
+
+function withTimes(error: AttachLateError, trace: AttachTrace): AttachLateError {
+  return new AttachLateError(error.reason, `${error.message} (${trace})`, { cause: error.cause })
 }
 
 interface Wait {
@@ -54,12 +84,16 @@ interface Wait {
 
 function annotated(context: NodeContext, request: AttachRequest<OvnConfig>, wait: Wait): Promise<PodNetwork> {
   const { namespace, name } = request.pod
-  return waitFor(context.pods, () => findNetwork(context, request), {
-    what: `the annotation k8s.ovn.org/pod-networks of pod ${namespace}/${name}`,
-    timeoutMs: remaining(wait),
-    signal: wait.signal,
-    detail: () => 'the controller has not given it an address: is it running, and are there Warning events on the pod?',
-  })
+  return inTime(
+    'no-annotation',
+    waitFor(context.pods, () => findNetwork(context, request), {
+      what: `the annotation k8s.ovn.org/pod-networks of pod ${namespace}/${name}`,
+      timeoutMs: remaining(wait),
+      signal: wait.signal,
+      detail: () =>
+        'the controller has not given it an address: is it running, and are there Warning events on the pod?',
+    }),
+  )
 }
 
 /** An annotation that says otherwise than the pod asks is of an earlier wish: the controller is about to replace it. */
@@ -86,12 +120,27 @@ function requireSame(context: NodeContext, request: AttachRequest<OvnConfig>, ne
 }
 
 function bridgeReady({ local }: NodeContext, wait: Wait): Promise<true> {
-  return waitFor(local.client, () => (local.bridge(integrationBridge) === undefined ? undefined : true), {
-    what: `the bridge ${integrationBridge}`,
-    timeoutMs: remaining(wait),
-    signal: wait.signal,
-    detail: () => (local.client.isConnected ? 'is ovn-controller running?' : 'Open vSwitch is not running'),
-  })
+  const isThere = (): true | undefined =>
+    local.client.isConnected && local.bridge(integrationBridge) !== undefined ? true : undefined
+  return inTime(
+    'no-switch',
+    waitFor(local.client, isThere, {
+      what: `the bridge ${integrationBridge}`,
+      timeoutMs: remaining(wait),
+      signal: wait.signal,
+      detail: () => (local.client.isConnected ? 'is ovn-controller running?' : 'Open vSwitch is not running'),
+    }),
+  )
+}
+
+/** A deadline that is over becomes an error with its reason. */
+async function inTime<T>(reason: LateReason, wait: Promise<T>): Promise<T> {
+  try {
+    return await wait
+  } catch (error) {
+    if (error instanceof TimeoutError) throw new AttachLateError(reason, error.message, { cause: error })
+    throw error
+  }
 }
 
 async function plumb({ kernel, local }: NodeContext, pod: PodInterface, undo: UndoStack): Promise<void> {
@@ -131,8 +180,8 @@ async function installed(
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error
     const systemId = local.root?.external_ids['system-id']
-    const detail = await diagnoseBinding({ southbound: settings.southbound, logicalPort, systemId })
-    throw new TimeoutError(what, timeoutMs, { cause: error, detail })
+    const { reason, text } = await diagnoseBinding({ ...settings, logicalPort, systemId })
+    throw new AttachLateError(reason, `${error.message}: ${text}`, { cause: error })
   }
 }
 

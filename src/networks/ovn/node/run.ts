@@ -1,3 +1,4 @@
+import type { Metric } from 'prom-client'
 import { withDeadline } from '../../../base/clock.ts'
 import { describeError } from '../../../base/errors.ts'
 import type { Unsubscribe } from '../../../base/observable.ts'
@@ -17,6 +18,8 @@ import { nodeAnnotation } from '../annotations.ts'
 import type { OvnConfig, OvnSettings } from '../config.ts'
 import { gatewayBridge, integrationBridge, managementPort, patchPort } from '../topology/names.ts'
 import { attachPod } from './attach.ts'
+import { AttachLog } from './attach-log.ts'
+import { AttachMetrics } from './attach-metrics.ts'
 import type { NodeContext } from './context.ts'
 import { collectPods, detachPod } from './detach.ts'
 import { watchNic } from './gateway/nic-watch.ts'
@@ -48,7 +51,14 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
   constructor(settings: OvnSettings, deps: NodeDeps) {
     const { log } = deps
     const local = new LocalSwitch({ socket: deps.paths.ovsdbSocket, datapathType: settings.datapathType, log })
-    this.#context = { ...deps, log, settings, local }
+    this.#context = {
+      ...deps,
+      log,
+      settings,
+      local,
+      attachMetrics: new AttachMetrics(),
+      attachLog: new AttachLog(log),
+    }
     this.#setup = new NodeSetup(this.#context, () => this.#queue.add('node'))
     this.#queue = new Workqueue({ name: 'ovn-node', reconcile: () => this.#reconcile(), log, maxDelayMs: 5000 })
   }
@@ -89,8 +99,16 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
     return attachPod(this.#context, request, AbortSignal.any([signal, this.#stop.signal]))
   }
 
-  detach(ref: AttachmentRef<OvnConfig>): Promise<void> {
-    return detachPod(this.#context, ref)
+  async detach(ref: AttachmentRef<OvnConfig>): Promise<void> {
+    const startedAt = performance.now()
+    const { attachLog } = this.#context
+    try {
+      await detachPod(this.#context, ref)
+      attachLog.write(ref, { verb: 'DEL', ms: performance.now() - startedAt })
+    } catch (error) {
+      attachLog.write(ref, { verb: 'DEL', ms: performance.now() - startedAt, error })
+      throw error
+    }
   }
 
   verify(ref: AttachmentRef<OvnConfig>, result: CniResult): Promise<Problem[]> {
@@ -99,6 +117,10 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
 
   collectGarbage(valid: readonly AttachmentKey[]): Promise<void> {
     return collectPods(this.#context, valid)
+  }
+
+  metrics(): readonly Metric[] {
+    return this.#context.attachMetrics.all
   }
 
   status(): NetworkStatus {
