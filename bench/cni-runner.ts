@@ -6,7 +6,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Kernel } from '../src/kernel/kernel.ts'
 import { createKernel } from '../src/kernel/linux.ts'
-import { executePlugin, timed } from './execute-plugin.ts'
+import { type Executions, executeForAll } from './execute-for-all.ts'
+import { timed } from './execute-plugin.ts'
 
 /**
  * What the runner is to do; pod `<prefix>-<n>` has container and namespace of the same name. The namespaces are there
@@ -25,7 +26,7 @@ export interface Job {
 }
 
 export interface JobResult {
-  readonly calls: Readonly<Record<string, { readonly eachMs: readonly number[]; readonly totalMs: number }>>
+  readonly calls: Readonly<Record<string, Executions>>
   readonly floor?: Floor
 }
 
@@ -43,7 +44,7 @@ async function main(job: Job): Promise<JobResult> {
   const names = Array.from({ length: job.count }, (_, index) => `${job.prefix}-${index}`)
   if (job.verbs.includes('ADD')) await eachInTurn(names, (name) => run('ip', ['netns', 'add', name]))
   try {
-    const calls: Record<string, { eachMs: number[]; totalMs: number }> = {}
+    const calls: Record<string, Executions> = {}
     const floor = job.withFloor === true ? await measureFloor(names) : undefined
     for (const verb of job.verbs) calls[verb] = await callAll(job, verb, names)
     return floor === undefined ? { calls } : { calls, floor }
@@ -52,19 +53,8 @@ async function main(job: Job): Promise<JobResult> {
   }
 }
 
-async function callAll(
-  job: Job,
-  verb: string,
-  names: readonly string[],
-): Promise<{ eachMs: number[]; totalMs: number }> {
-  const startedAt = performance.now()
-  const call = (name: string): Promise<number> => timed(() => callPlugin(verb, name, job.config))
-  const eachMs = job.isBurst ? await Promise.all(names.map(call)) : await eachInTurn(names, call)
-  return { eachMs, totalMs: performance.now() - startedAt }
-}
-
-function callPlugin(verb: string, name: string, config: object): Promise<string> {
-  return executePlugin({ plugin, verb, name, config })
+function callAll(job: Job, verb: string, names: readonly string[]): Promise<Executions> {
+  return executeForAll({ ...job, plugin, verb, names })
 }
 
 /**
@@ -80,8 +70,8 @@ async function measureFloor(names: readonly string[]): Promise<Floor> {
     detachMs.push(await timed(() => kernel.apply(undefined, [{ op: 'deleteLinkGroup', group: floorGroup }])))
   }
   await kernel.close()
-  const executableMs = await eachInTurn(names, () => timed(() => callPlugin('VERSION', 'x', { cniVersion: '1.0.0' })))
-  return { attachMs, detachMs, executableMs }
+  const asking = { plugin, verb: 'VERSION', names, config: { cniVersion: '1.0.0' }, isBurst: false }
+  return { attachMs, detachMs, executableMs: (await executeForAll(asking)).eachMs }
 }
 
 const floorGroup = 77
