@@ -4,7 +4,7 @@ import { ipPools } from '../src/networks/routed/resources.ts'
 import { type AgentUse, agentUse } from './agent-use.ts'
 import type { Job, JobResult } from './cni-runner.ts'
 import { type BenchLab, processOf, withLab } from './lab.ts'
-import { runOnNode, withoutKubelet } from './node.ts'
+import { runOnNode, withoutKubelet, withoutOpenVSwitch } from './node.ts'
 
 const node = 'work01'
 const namespace = 'default'
@@ -22,6 +22,8 @@ export interface KernelNicsNode {
   /** Creates pods `<prefix>-<n>` and resolves when the API has them. */
   createPods(prefix: string, count: number): Promise<void>
   run(job: Omit<Job, 'config'>): Promise<JobResult>
+  /** The same while Open vSwitch runs, as on a node that has the OVN network too. */
+  runBesideOpenVSwitch(job: Omit<Job, 'config'>): Promise<JobResult>
   agentUse(): Promise<AgentUse>
 }
 
@@ -32,11 +34,16 @@ export function withKernelNics<T>(task: (node: KernelNicsNode) => Promise<T>): P
     return await withoutKubelet(lab, node, () =>
       task({
         createPods: (prefix, count) => createPods(lab, prefix, count),
-        run: (job) => runOnNode(lab, node, { program: 'cni-runner', job: { ...job, config } }),
+        run: (job) => withoutOpenVSwitch(lab, node, () => runner(lab, job)),
+        runBesideOpenVSwitch: (job) => runner(lab, job),
         agentUse: () => agentUse(processOf(lab, node, 'agent')),
       }),
     )
   })
+}
+
+function runner(lab: BenchLab, job: Omit<Job, 'config'>): Promise<JobResult> {
+  return runOnNode(lab, node, { program: 'cni-runner', job: { ...job, config } })
 }
 
 async function createSecondNetwork({ kube }: BenchLab): Promise<void> {

@@ -1,4 +1,7 @@
-import { open } from 'node:fs/promises'
+import { closeSync, fsync, openSync } from 'node:fs'
+import { promisify } from 'node:util'
+
+const sync = promisify(fsync)
 
 interface FolderSync {
   readonly running: Promise<void>
@@ -27,10 +30,10 @@ function startSync(path: string): Promise<void> {
 }
 
 async function syncOpened(path: string): Promise<void> {
-  const folder = await open(path, 'r')
+  const folder = openSync(path, 'r')
   try {
-    await folder.sync()
+    await sync(folder)
   } finally {
-    await folder.close()
+    closeSync(folder)
   }
 }

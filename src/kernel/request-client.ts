@@ -2,12 +2,13 @@ import type { Worker } from 'node:worker_threads'
 import { type Deferred, defer } from '../base/clock.ts'
 import { describeError } from '../base/errors.ts'
 import { KernelError } from './errors.ts'
-import type { Answer, PlainError, WorkerCalls } from './protocol.ts'
+import type { Answer, PlainError, Request, WorkerCalls } from './protocol.ts'
 import { startWorker } from './worker-thread.ts'
 
 /** Asks one worker thread, which is started by the first call and again when it should die. */
 export class RequestClient {
   readonly #pending = new Map<number, Deferred<unknown>>()
+  readonly #unsent: Request[] = []
   #worker: Worker | undefined
   #lastId = 0
   #isClosed = false
@@ -24,8 +25,19 @@ export class RequestClient {
     this.#pending.set(id, answer)
     // The process must not end while somebody waits for an answer.
     if (this.#pending.size === 1) worker.ref()
-    worker.postMessage({ id, method, args })
+    this.#send({ id, method, args })
     return (await answer.promise) as Awaited<ReturnType<WorkerCalls[Method]>>
+  }
+
+  /** Each message wakes the thread, which costs more than many a call: those of one turn of the event loop go together. */
+  #send(request: Request): void {
+    this.#unsent.push(request)
+    if (this.#unsent.length === 1) setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    const requests = this.#unsent.splice(0)
+    if (requests.length > 0) this.#worker?.postMessage(requests)
   }
 
   /** Lets what is under way finish, then ends the thread. */
@@ -36,6 +48,7 @@ export class RequestClient {
     const ended = defer()
     worker.once('exit', () => ended.resolve())
     worker.ref()
+    this.#flush()
     worker.postMessage('stop')
     await ended.promise
   }
@@ -43,7 +56,9 @@ export class RequestClient {
   #running(): Worker {
     if (this.#worker !== undefined) return this.#worker
     const worker = startWorker('requests')
-    worker.on('message', (answer: Answer) => this.#settle(worker, answer))
+    worker.on('message', (answers: Answer[]) => {
+      for (const answer of answers) this.#settle(worker, answer)
+    })
     worker.on('error', (error) => this.#lose(worker, describeError(error)))
     worker.on('exit', () => this.#lose(worker, 'it ended'))
     this.#worker = worker

@@ -29,18 +29,29 @@ export function runKernelWorker(): void {
 
 function serve(port: MessagePort): void {
   const inWork = new Set<Promise<void>>()
+  const unsent: Answer[] = []
+  const flush = (): void => {
+    if (unsent.length > 0) port.postMessage(unsent.splice(0))
+  }
+  const say = (message: Answer): void => {
+    unsent.push(message)
+    if (unsent.length === 1) setImmediate(flush)
+  }
   const stop = async (): Promise<void> => {
     await Promise.all(inWork)
     await deletion.finished()
+    flush()
     leaveNetnsBehind()
     port.close()
   }
-  port.on('message', (request: Request | 'stop') => {
-    if (request === 'stop') return void stop()
-    const work = answer(request)
-      .then((message) => port.postMessage(message))
-      .finally(() => inWork.delete(work))
-    inWork.add(work)
+  port.on('message', (message: readonly Request[] | 'stop') => {
+    if (message === 'stop') return void stop()
+    for (const request of message) {
+      const work = answer(request)
+        .then(say)
+        .finally(() => inWork.delete(work))
+      inWork.add(work)
+    }
   })
 }
 

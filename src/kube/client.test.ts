@@ -48,6 +48,26 @@ describe('the Kubernetes client', () => {
     expect((error as KubeError).reason).toBe('NotFound')
   })
 
+  test('the server’s address may have a path, as behind a proxy for many clusters', async () => {
+    const { server } = await serve([json(200, { metadata: { name: 'x' } })])
+    const client = createKubeClient({ ...server.config, server: `${server.config.server}/k8s/clusters/c-1` })
+    stops.push(() => client.close())
+    await client.get(nodes, 'x')
+    expect(server.requests).toEqual(['GET /k8s/clusters/c-1/api/v1/nodes/x'])
+  })
+
+  test('a request that waits for a connection until its deadline is never sent', async () => {
+    const held: (() => void)[] = []
+    const { server, client } = await serve([], (response) => {
+      held.push(() => response.end('{}'))
+    })
+    const all = Array.from({ length: 7 }, () => client.create(nodes, { metadata: { name: 'x' } }))
+    const outcomes = await Promise.allSettled(all)
+    expect(outcomes.map(({ status }) => status)).toEqual(Array.from({ length: 7 }, () => 'rejected'))
+    for (const answer of held) answer()
+    expect(server.requests).toHaveLength(6)
+  })
+
   test('a read is tried again after 429 and 503', async () => {
     const { server, client } = await serve([json(429, {}), json(503, {}), json(200, { metadata: { name: 'x' } })])
     expect((await client.get(nodes, 'x')).metadata.name).toBe('x')

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream'
-import { type Agent, type Dispatcher, request as undiciRequest } from 'undici'
+import { type Dispatcher, request as undiciRequest } from 'undici'
 import { describeError, errorCode } from '../base/errors.ts'
 import { retry } from '../base/retry.ts'
 import { isTooManyRequests, isTransient, KubeError, type KubeStatus, retryAfterMs, statusError } from './errors.ts'
+import { exchange, type HttpAnswer } from './exchange.ts'
 import type { KubeConfig } from './kubeconfig.ts'
 import { createRenewableLink, type Link } from './link.ts'
 
@@ -56,13 +57,10 @@ export function createTransport(config: KubeConfig, options: TransportOptions = 
   const links = createRenewableLink(config, options)
 
   const once = async (request: TransportRequest, timeoutMs: number): Promise<unknown> => {
-    const deadline = AbortSignal.timeout(timeoutMs)
-    const signal = request.signal === undefined ? deadline : AbortSignal.any([request.signal, deadline])
     return await links.use(async (link) => {
-      const response = await send(link, link.requests, request, { ...options, signal })
-      const text = await readText(link.config, request, response)
-      if (response.statusCode >= 400) throw failure(request, response, text)
-      return parseJson(request, text)
+      const answer = await sendWhole(link, request, { ...options, timeoutMs })
+      if (answer.statusCode >= 400) throw failure(request, answer)
+      return parseJson(request, answer.text)
     })
   }
 
@@ -85,9 +83,9 @@ export function createTransport(config: KubeConfig, options: TransportOptions = 
     },
     stream: (request) =>
       links.use(async (link) => {
-        const response = await send(link, link.streams, request, { ...options, signal: request.signal })
+        const response = await openStream(link, request, options)
         if (response.statusCode < 400) return response.body
-        throw failure(request, response, await readText(link.config, request, response))
+        throw failure(request, { ...response, text: await readText(link.config, request, response) })
       }),
     close: () => links.close(),
   }
@@ -98,32 +96,62 @@ function mayRepeat({ method, signal }: TransportRequest, error: unknown): boolea
   return method === 'GET' ? isTransient(error) : isTooManyRequests(error)
 }
 
-async function send(
-  { config, credentials }: Link,
-  dispatcher: Agent,
+async function sendWhole(
+  link: Link,
   request: TransportRequest,
-  { signal, userAgent = 'twinlane' }: TransportOptions & { signal: AbortSignal | undefined },
-): Promise<Dispatcher.ResponseData> {
-  const hasBody = request.body !== undefined
+  { timeoutMs, userAgent }: TransportOptions & { timeoutMs: number },
+): Promise<HttpAnswer> {
   try {
-    return await undiciRequest(`${config.server}${request.path}`, {
-      dispatcher,
-      method: request.method as Dispatcher.HttpMethod,
-      headers: {
-        accept: 'application/json',
-        'user-agent': userAgent,
-        ...(hasBody ? { 'content-type': 'application/json' } : {}),
-        ...(await credentials()),
-        ...request.headers,
-      },
-      // undici would close the connection after a DELETE with a body, and the next request pay for a handshake.
-      reset: false,
-      ...(hasBody ? { body: JSON.stringify(request.body) } : {}),
-      ...(signal === undefined ? {} : { signal }),
-      ...(request.idleTimeoutMs === undefined ? {} : { bodyTimeout: request.idleTimeoutMs }),
+    return await exchange(link.requests, await httpRequest(link, request, userAgent), {
+      timeoutMs,
+      signal: request.signal,
     })
   } catch (error) {
-    throw unreachable(config, request, error)
+    throw unreachable(link.config, request, error)
+  }
+}
+
+async function openStream(
+  link: Link,
+  request: TransportRequest,
+  { userAgent }: TransportOptions,
+): Promise<Dispatcher.ResponseData> {
+  const { signal, idleTimeoutMs } = request
+  try {
+    const { origin, ...rest } = await httpRequest(link, request, userAgent)
+    return await undiciRequest(origin, {
+      ...rest,
+      dispatcher: link.streams,
+      ...(signal === undefined ? {} : { signal }),
+      ...(idleTimeoutMs === undefined ? {} : { bodyTimeout: idleTimeoutMs }),
+    })
+  } catch (error) {
+    throw unreachable(link.config, request, error)
+  }
+}
+
+async function httpRequest(
+  { config, credentials }: Link,
+  request: TransportRequest,
+  userAgent = 'twinlane',
+): Promise<Dispatcher.DispatchOptions & { origin: string }> {
+  const hasBody = request.body !== undefined
+  // Behind a proxy that serves many clusters the server's address has a path of its own.
+  const { origin, pathname } = new URL(config.server)
+  return {
+    origin,
+    path: `${pathname === '/' ? '' : pathname}${request.path}`,
+    method: request.method as Dispatcher.HttpMethod,
+    headers: {
+      accept: 'application/json',
+      'user-agent': userAgent,
+      ...(hasBody ? { 'content-type': 'application/json' } : {}),
+      ...(await credentials()),
+      ...request.headers,
+    },
+    // undici would close the connection after a DELETE with a body, and the next request pay for a handshake.
+    reset: false,
+    ...(hasBody ? { body: JSON.stringify(request.body) } : {}),
   }
 }
 
@@ -152,7 +180,7 @@ function parseJson(request: TransportRequest, text: string): unknown {
   }
 }
 
-function failure(request: TransportRequest, { statusCode, headers }: Dispatcher.ResponseData, text: string): KubeError {
+function failure(request: TransportRequest, { statusCode, headers, text }: HttpAnswer): KubeError {
   let status: KubeStatus = { message: text.slice(0, 200).trim() || `HTTP ${statusCode}` }
   try {
     const parsed: unknown = JSON.parse(text)

@@ -24,7 +24,7 @@ import type { SupervisedProcess } from './supervised-process.ts'
 const readyTimeoutMs = 60_000
 
 /** V8 with little room for garbage and one helper thread: 18 MB less a process (Node.js 20, 2 processors). */
-const smallProcess = ['--max-semi-space-size=1', '--v8-pool-size=1']
+const smallProcess = ['--max-semi-space-size=2', '--v8-pool-size=1']
 
 /** The API server with the networks' kinds, on loopback and in the control-plane node. Resolves with the admin's client. */
 export async function startApi(lab: Lab, kernel: Kernel, pki: Pki): Promise<ClosableKubeClient> {
