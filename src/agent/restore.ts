@@ -1,13 +1,10 @@
 import { existsSync } from 'node:fs'
 import { describeError } from '../base/errors.ts'
-import { networkStatusAnnotation } from '../kube/resources/net-attach-def.ts'
 import { detachAll } from '../meta/detach-all.ts'
-import { renderNetworkStatus } from '../meta/network-status.ts'
 import type { AttachmentRecord } from './attachment-record.ts'
 import type { CniContext } from './cni-server/context.ts'
 import { detachmentsOf } from './cni-server/record.ts'
-import { presentAttachments } from './cni-server/report.ts'
-import { describeDevices } from './devices/describe-devices.ts'
+import { presentAttachments, statusAnnotations } from './cni-server/report.ts'
 import { dropUnsettled } from './hot-plug/drop-unsettled.ts'
 
 /**
@@ -58,6 +55,8 @@ async function takeBack(record: AttachmentRecord, context: CniContext, signal: A
 function restoreStatus(record: AttachmentRecord, context: CniContext): void {
   const pod = context.pods.get(record.pod.name, record.pod.namespace)
   if (!record.isWholePod || pod?.metadata.uid !== record.pod.uid) return
-  const text = renderNetworkStatus(describeDevices(presentAttachments(record), record.containerId, context.devices))
-  if (pod.metadata.annotations?.[networkStatusAnnotation] !== text) context.statusWriter.write(record.pod, text)
+  const attachments = presentAttachments(record)
+  const wanted = statusAnnotations({ containerId: record.containerId, attachments }, context)
+  const found = pod.metadata.annotations ?? {}
+  if (Object.entries(wanted).some(([key, text]) => found[key] !== text)) context.statusWriter.write(record.pod, wanted)
 }

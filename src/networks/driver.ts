@@ -39,6 +39,11 @@ export interface NetworkDriver<Settings = unknown, Config = unknown> {
   clusterSide?(settings: Settings, deps: ClusterDeps): Lifecycle
   /** What an attachment will be, before there is one. Changes nothing. Throws what an ADD throws that can be told now. */
   preview(config: Config, settings: Settings, facts: PreviewFacts): Promise<AttachmentPreview>
+  /**
+   * Annotations, beside network-status, by which users of this network find an attachment of a pod. `result` undefined:
+   * those of an attachment that is gone from a pod that stays. Pure.
+   */
+  podAnnotations?(attachment: AttachmentKey, result: CniResult | undefined): Readonly<Record<string, string>>
 }
 
 /** What is known of an attachment before it is made. */

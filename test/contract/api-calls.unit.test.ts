@@ -25,6 +25,7 @@ import { serveQuietBird } from '../support/quiet-bird.ts'
 
 /** The other namespaces of this process stand for those of pods: never the one that the agent itself is in. */
 const namespacesOfPods = { first: '/proc/self/ns/mnt', second: '/proc/self/ns/uts' }
+const newerNetns = '/proc/self/ns/ipc'
 const kube = createFakeKube()
 const kernel = createFakeKernel()
 const stop = new AbortController()
@@ -61,6 +62,25 @@ test('before the answer of its DEL only the two addresses are given back', async
   expect(await requestsDuring('DEL', 'second')).toEqual(['update ipamblocks', 'update ipamblocks'])
 })
 
+test("a pod says the routed network's addresses in Calico's annotations, until its last sandbox is gone", async () => {
+  const outputs = async () => {
+    await context.statusWriter.idle()
+    const { annotations = {} } = (await kube.get(pods, 'second', 'default')).metadata
+    return ['podIP', 'podIPs', 'containerID'].map((key) => annotations[`cni.projectcalico.org/${key}`])
+  }
+  await call('ADD', 'second')
+  const [address] = await outputs()
+  expect(address).toMatch(/^10\.244\.\d+\.\d+\/32$/)
+  expect(await outputs()).toEqual([address, address, 'second'])
+  kernel.addNetns(newerNetns)
+  await call('ADD', 'second', { containerId: 'newer', netns: newerNetns })
+  const [newer] = await outputs()
+  await call('DEL', 'second')
+  expect(await outputs()).toEqual([newer, newer, 'newer'])
+  await call('DEL', 'second', { containerId: 'newer', netns: newerNetns })
+  expect(await outputs()).toEqual(['', '', ''])
+})
+
 function listsOfHandles(): number {
   return kube.requests.filter(({ verb, type }) => verb === 'list' && type === ipamHandles).length
 }
@@ -71,7 +91,7 @@ async function requestsDuring(command: CniCommand, pod: keyof typeof namespacesO
   return kube.requests.slice(before).map(({ verb, type }) => `${verb} ${type?.plural}`)
 }
 
-function call(command: CniCommand, pod: keyof typeof namespacesOfPods): Promise<unknown> {
+function call(command: CniCommand, pod: keyof typeof namespacesOfPods, sandbox: object = {}): Promise<unknown> {
   const request = {
     command,
     containerId: pod,
@@ -87,7 +107,7 @@ function call(command: CniCommand, pod: keyof typeof namespacesOfPods): Promise<
       delegates: [{ cniVersion: '1.0.0', name: 'k8s-pod-network', type: 'calico', ipam: { type: 'calico-ipam' } }],
     },
   }
-  return createCniHandle(context)(request, stop.signal)
+  return createCniHandle(context)({ ...request, ...sandbox }, stop.signal)
 }
 
 function seedCluster(): void {

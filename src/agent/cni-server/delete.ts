@@ -7,6 +7,7 @@ import { findBaseNetworks } from '../base-networks.ts'
 import type { Network } from '../networks.ts'
 import type { CniContext } from './context.ts'
 import { detachmentsOf } from './record.ts'
+import { reportDetached } from './report.ts'
 import { isForWholePod } from './select.ts'
 
 /**
@@ -20,6 +21,7 @@ export async function del(request: CniRequest, context: CniContext, signal: Abor
     record === undefined ? await guessDetachments(request, context) : detachmentsOf(record, context.networks)
   await detachAll(detachments, signal)
   context.store.remove(request)
+  if (record !== undefined) reportDetached(record, context)
 }
 
 /** Drivers find what is theirs by container ID; the delegate driver needs a configuration, so it gets the delegates'. */

@@ -9,6 +9,7 @@ import {
 } from './config.ts'
 import { routedIpamTypes } from './ipam-plugin.ts'
 import { routedNodeSide } from './node/run.ts'
+import { routedPodAnnotations } from './pod-outputs.ts'
 import { previewRouted } from './preview.ts'
 import { routedResources } from './resources.ts'
 
@@ -30,5 +31,6 @@ export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
   parseConfig: parseRoutedConfig,
   nodeSide: routedNodeSide,
   preview: previewRouted,
+  podAnnotations: routedPodAnnotations,
   clusterSide: (_settings, deps) => routedClusterSide(deps),
 }
