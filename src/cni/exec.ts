@@ -15,6 +15,8 @@ export interface NetworkRequest {
   /** Folders with plugin executables, searched in order; also CNI_PATH. */
   readonly folders: readonly string[]
   readonly signal?: AbortSignal | undefined
+  /** Executed in place of what the plugins' type says: the plugin for address management in their configuration. */
+  readonly executable?: string | undefined
   /** Further variables of the plugins' environment. */
   readonly env?: Readonly<Record<string, string>> | undefined
   /** Gets what plugins write to standard error. */
@@ -41,7 +43,8 @@ const statusDeadlineMs = 5000
 export async function addChain(request: ChainRequest): Promise<CniResult> {
   let prevResult: CniResult | undefined
   for (const plugin of request.list.plugins) {
-    prevResult = readAnswer(plugin, await run('ADD', plugin, { ...request, prevResult }), request)
+    const type = request.executable ?? plugin.type
+    prevResult = readAnswer(type, await run('ADD', plugin, { ...request, prevResult }), request)
   }
   return prevResult ?? emptyResult
 }
@@ -126,13 +129,13 @@ function soon(signal: AbortSignal | undefined): AbortSignal {
 }
 
 async function run(command: CniCommand, plugin: NetworkConfig, request: ChainRequest): Promise<string> {
-  const { list, folders, prevResult, signal, log } = request
-  const path = findPlugin(plugin.type, folders)
+  const { list, folders, executable: type = plugin.type, prevResult, signal, log } = request
+  const path = findPlugin(type, folders)
   const previous = prevResult === undefined ? undefined : resultToVersion(prevResult, list.cniVersion, 'plugin')
   const config = derivePluginConfig(list, plugin, previous)
   return await runPlugin({
     command,
-    type: plugin.type,
+    type,
     path,
     env: environmentOf(command, request),
     config,
@@ -157,7 +160,7 @@ function environmentOf(command: CniCommand, request: ChainRequest): NodeJS.Proce
 }
 
 /** An error is an error also when the plugin forgot its exit code: an ADD without a result never counts as one. */
-function readAnswer({ type }: NetworkConfig, stdout: string, { list }: NetworkRequest): CniResult {
+function readAnswer(type: string, stdout: string, { list }: NetworkRequest): CniResult {
   const error = pluginErrorIn(stdout, 'ADD', type)
   if (error !== undefined) throw error
   try {

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import type { Lifecycle } from '../../src/base/lifecycle.ts'
 import { createKernel } from '../../src/kernel/linux.ts'
 import type { FakeKube } from '../../src/kube/fake.ts'
+import { nodes } from '../../src/kube/resources/core.ts'
 import { delegateDriver } from '../../src/networks/delegate/driver.ts'
 import { routedDriver } from '../../src/networks/routed/driver.ts'
 import { allocationsOf } from '../../src/networks/routed/ipam/block.ts'
@@ -224,6 +225,42 @@ test('an agent that was killed in an ADD takes it back when it starts, plugin an
   await startAgent()
   await expectNothingLeft()
   expect((await ipJson(pod.netns, 'link')).map(({ ifname }) => ifname)).toEqual(['lo'])
+})
+
+const hostLocal = (subnet: string): object => ({
+  ...{ cniVersion: '1.0.0', name: 'base', type: 'calico' },
+  ipam: { type: 'host-local', dataDir: join(folder, 'ipam'), ranges: [[{ subnet }]] },
+})
+
+async function leases(): Promise<string[]> {
+  const names = await readdir(join(folder, 'ipam/base')).catch(() => [])
+  return names.filter((name) => /^\d/.test(name))
+}
+
+test('a network of type calico with host-local has its addresses as /32, none of IPAM, and gives them back', async () => {
+  const pod = await createSandbox('c1', 'pod-0')
+  const added = await call('ADD', pod, hostLocal('10.60.0.0/24'))
+  expect(added).toMatchObject({ code: 0 })
+  expect(addressesOf(added)).toEqual(['10.60.0.2/32'])
+  expect(await addressIn(pod.netns, 'eth0')).toBe('10.60.0.2')
+  expect(await ipJson(node, 'route', 'show', '10.60.0.2')).toMatchObject([{ dev: expect.stringMatching(/^cali/) }])
+  expect([await leases(), await allocations()]).toEqual([['10.60.0.2'], []])
+  expect(await call('CHECK', pod)).toEqual({ code: 0, json: undefined })
+  expect(await call('DEL', pod)).toEqual({ code: 0, json: undefined })
+  expect(await leases()).toEqual([])
+})
+
+test('usePodCidr is what Kubernetes has given the node, and its absence is a refusal that leaves nothing', async () => {
+  const pod = await createSandbox('c1', 'pod-0')
+  const refused = await call('ADD', pod, hostLocal('usePodCidr'))
+  expect(refused.json).toMatchObject({ code: 7, msg: expect.stringContaining('the Node has no podCIDR of IPv4') })
+  const [self] = (await kube.list(nodes)).items
+  await kube.update(nodes, {
+    ...self,
+    metadata: { ...self?.metadata, name: 'node' },
+    spec: { podCIDR: '10.61.0.0/24' },
+  })
+  await expect.poll(async () => addressesOf(await call('ADD', pod, hostLocal('usePodCidr')))).toEqual(['10.61.0.2/32'])
 })
 
 test('an executable that is called for another type of address management says so', async () => {

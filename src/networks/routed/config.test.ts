@@ -47,8 +47,14 @@ describe('a CNI configuration of type calico', () => {
     expect(config.ipam.ipv4_pools).toEqual(['10.244.0.0/16'])
   })
 
-  it('refuses another IPAM and no family at all', () => {
-    expect(() => conf({ ipam: { type: 'host-local' } })).toThrow('plugins[0].ipam.type')
+  it('leaves the addresses to another plugin that ipam names, with the configuration as it is', () => {
+    const ipam = { type: 'host-local', subnet: 'usePodCidr' }
+    expect(conf({ ipam }).ipamPlugin?.plugins).toMatchObject([{ type: 'calico', ipam }])
+    expect(conf({}).ipamPlugin).toBeUndefined()
+    expect(() => conf({ ipam: { type: '' } })).toThrow('plugins[0].ipam.type')
+  })
+
+  it('refuses no family at all', () => {
     expect(() => conf({ ipam: { type: 'calico-ipam', assign_ipv4: 'false' } })).toThrow('assign_ipv4')
     const only6 = conf({ ipam: { type: 'calico-ipam', assign_ipv4: 'false', assign_ipv6: 'true' } })
     expect(only6.ipam).toMatchObject({ assign_ipv4: false, assign_ipv6: true })

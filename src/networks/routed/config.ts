@@ -67,8 +67,11 @@ const addressName = z.array(z.string().min(1))
 // Texts because Calico's own conflist writes them so.
 const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((value) => value === 'true')])
 
+/** Values of `ipam.type` that mean the routed network's pools, also in the configuration of another plugin. */
+export const routedIpamTypes: readonly string[] = ['calico-ipam', 'twinlane-ipam']
+
 const ipamSchema = z.looseObject({
-  type: z.enum(['calico-ipam', 'twinlane-ipam']).default('calico-ipam'),
+  type: z.string().min(1).default('calico-ipam'),
   assign_ipv4: flag.default(true),
   /** Absent: as the settings have an IPv6 pool or not. */
   assign_ipv6: flag.optional(),
@@ -95,6 +98,8 @@ export const routedConfigKeys: readonly string[] = [
 export type RoutedConfig = z.infer<typeof configSchema> & {
   /** Name of the network, first part of every IPAM handle, e.g. `k8s-pod-network`. */
   readonly networkName: string
+  /** Where the addresses are those of another plugin, e.g. host-local: the configuration that it gets. */
+  readonly ipamPlugin?: NetworkConfigList
 }
 
 /** Throws ConfigError naming the field. */
@@ -102,6 +107,7 @@ export function parseRoutedConfig(list: NetworkConfigList): RoutedConfig {
   const plugin = list.plugins[0]
   if (plugin === undefined) throw new ConfigError('plugins', 'is empty', { fix: 'name one plugin' })
   const config = { ...parseSchema(configSchema, plugin, { where: 'plugins[0]' }), networkName: list.name }
+  if (!routedIpamTypes.includes(config.ipam.type)) return { ...config, ipamPlugin: { ...list, plugins: [plugin] } }
   if (!config.ipam.assign_ipv4 && config.ipam.assign_ipv6 !== true) {
     throw new ConfigError('plugins[0].ipam.assign_ipv4', 'is false and assign_ipv6 is not true: no address at all', {
       fix: 'set one of them to true',

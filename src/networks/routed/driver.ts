@@ -6,8 +6,8 @@ import {
   type RoutedConfig,
   type RoutedSettings,
   routedConfigKeys,
+  routedIpamTypes,
 } from './config.ts'
-import { routedIpamTypes } from './ipam-plugin.ts'
 import { routedNodeSide } from './node/run.ts'
 import { routedPodAnnotations } from './pod-outputs.ts'
 import { previewRouted } from './preview.ts'

@@ -15,9 +15,6 @@ import { parseRoutedConfig, type RoutedConfig } from './config.ts'
 import { poolCidr, poolOf } from './ipam/pools.ts'
 import type { IPPool } from './resources.ts'
 
-/** Values of `ipam.type` that mean the routed network's pools, also in the configuration of another plugin. */
-export const routedIpamTypes: readonly string[] = ['calico-ipam', 'twinlane-ipam']
-
 const address = z.string().refine(isAddress, 'is not an address')
 const prefix = z.string().refine(isPrefix, 'is not a prefix')
 

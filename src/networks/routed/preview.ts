@@ -20,7 +20,11 @@ export async function previewRouted(
   const namespace = await kube.find(namespaces, pod.metadata.namespace ?? 'default')
   const annotations = { pod: pod.metadata.annotations ?? {}, namespace: namespace?.metadata.annotations ?? {} }
   const addressing = podAddressing(annotations, { ifName, features: config.feature_control })
-  const plan = planAddresses({ config, settings }, requested, addressing)
+  // What another plugin will give only its ADD can tell.
+  const plan =
+    config.ipamPlugin === undefined
+      ? planAddresses({ config, settings }, requested, addressing)
+      : { wishes: [], isOutsideIpam: true }
   const wishes = plan.wishes.map((wish) => ({
     ...wish,
     candidates: plan.isOutsideIpam
@@ -52,6 +56,9 @@ export async function previewRouted(
     notes: [
       ...(mtuBytes === undefined ? [`the MTU of ${ifName} is that of the node's network interface`] : []),
       ...(plan.isOutsideIpam ? [] : wishes.flatMap(homeless)),
+      ...(config.ipamPlugin === undefined
+        ? []
+        : [`${ifName}: its addresses are those of the plugin "${config.ipam.type}"`]),
     ],
     prefixes: clusterPrefixes(pools.items, allNodes.items),
   }

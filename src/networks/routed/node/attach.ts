@@ -5,7 +5,8 @@ import type { RoutedConfig } from '../config.ts'
 import { handleIdOf } from '../ipam/handles.ts'
 import { assignAddresses, type Decided, decide } from './assign-addresses.ts'
 import type { NodeContext } from './context.ts'
-import { giveBack } from './detach.ts'
+import { giveBackAll } from './detach.ts'
+import { decideByPlugin } from './ipam-delegate.ts'
 import { hostInterfaceName, podMac } from './names.ts'
 import { hostOperations, type Pair, pairOperations, podOperations, resultOf } from './wiring.ts'
 
@@ -38,9 +39,10 @@ async function attachAlone(
 ): Promise<CniResult> {
   const undo = new UndoStack()
   const { kernel } = context.deps
-  const decided = await decide(context, request)
+  const planned = await decide(context, request)
   try {
-    undo.push('the addresses', () => giveBack(context, handleId))
+    undo.push('the addresses', () => giveBackAll(context, request, handleId))
+    const decided = await decideByPlugin(context, request, { planned, signal })
     undo.push('the interface', () => kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }]))
     const pair = pairOf(context, request, { hostName, decided })
     // The pair needs no address: the kernel makes it while the API is asked for one.

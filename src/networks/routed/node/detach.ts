@@ -6,6 +6,7 @@ import type { RoutedConfig } from '../config.ts'
 import { handleIdOf } from '../ipam/handles.ts'
 import { releaseOwn } from '../ipam/release.ts'
 import type { NodeContext } from './context.ts'
+import { giveBackToPlugin } from './ipam-delegate.ts'
 import { hostInterfaceName, isSameAttachment, parseAlias } from './names.ts'
 
 /** How long a DEL waits for the API server before it leaves the release for later. */
@@ -26,11 +27,21 @@ export async function detach(context: NodeContext, ref: AttachmentRef<RoutedConf
 /** The address is free for others only when nothing answers to it any more. */
 async function unplugAndGiveBack(
   context: NodeContext,
-  ref: AttachmentKey,
+  ref: AttachmentRef<RoutedConfig>,
   { hostName, handleId }: { hostName: string; handleId: string },
 ): Promise<void> {
   await unplug(context, hostName, ref)
-  await giveBack(context, handleId)
+  await giveBackAll(context, ref, handleId)
+}
+
+/** Frees the addresses, of our own pools or of another plugin. */
+export async function giveBackAll(
+  context: NodeContext,
+  ref: AttachmentRef<RoutedConfig>,
+  handleId: string,
+): Promise<void> {
+  if (ref.config.ipamPlugin === undefined) await giveBack(context, handleId)
+  else await giveBackToPlugin(context, ref)
 }
 
 /** Frees what the handle holds, now, or as soon as the API server is back. */

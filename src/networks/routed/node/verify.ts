@@ -6,6 +6,7 @@ import type { RoutedConfig } from '../config.ts'
 import { isOutsideIpam } from './assign-addresses.ts'
 import { handleOf } from './attach.ts'
 import type { NodeContext } from './context.ts'
+import { pluginProblems } from './ipam-delegate.ts'
 import { hostInterfaceName, hostMac, isSameAttachment, parseAlias, podGateways } from './names.ts'
 
 type Ref = AttachmentRef<RoutedConfig>
@@ -22,7 +23,7 @@ export async function verify(context: NodeContext, ref: Ref, result: CniResult):
   const problems = await Promise.all([
     hostProblems(context, ref, addresses),
     podProblems(context, ref, addresses),
-    ipamProblems(context, ref, addresses),
+    ipamProblems(context, ref, { addresses, result }),
   ])
   return problems.flat().map((what) => ({ what, fix }))
 }
@@ -65,7 +66,12 @@ async function podProblems({ deps }: NodeContext, ref: Ref, addresses: readonly 
   }
 }
 
-async function ipamProblems(context: NodeContext, ref: Ref, addresses: readonly string[]): Promise<string[]> {
+async function ipamProblems(
+  context: NodeContext,
+  ref: Ref,
+  { addresses, result }: { addresses: readonly string[]; result: CniResult },
+): Promise<string[]> {
+  if (ref.config.ipamPlugin !== undefined) return await pluginProblems(context, ref, result)
   const handleId = handleOf(ref)
   const held = context.store.view.addressesOf(handleId)
   const missing = addresses.filter((address) => !held.includes(address))
