@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { secrets } from '../../src/kube/resources/core.ts'
 import { bgpConfigurations, bgpFilters, bgpPeers, ipamBlocks } from '../../src/networks/routed/resources.ts'
 import { type Peer, startFrr, startGoBgp } from './support/peers.ts'
 import { createRoutedCluster, eventually, type RoutedCluster, type RoutedNode } from './support/routed-cluster.ts'
@@ -150,7 +151,6 @@ describe('BGP with routers of others', () => {
 
   describe('GoBGP as the route reflector of a cluster without a mesh', () => {
     it('reflects each block with the owner as next hop, over sessions with a password', async () => {
-      const { secrets } = await import('../../src/kube/resources/core.ts')
       await cluster.kube.create(secrets, {
         metadata: { name: 'bgp', namespace: 'kube-system' },
         data: { reflector: Buffer.from('secret').toString('base64') },
@@ -173,6 +173,29 @@ describe('BGP with routers of others', () => {
         expect(await learned(work01)).toEqual({ [two]: work02.address })
         expect(await learned(work02)).toEqual({ [one]: work01.address })
       })
+    })
+
+    it('loses the session to a Secret that changes, and gets it back with the right password', async () => {
+      const setPassword = (text: string): Promise<unknown> =>
+        cluster.kube.patch(
+          secrets,
+          'bgp',
+          { type: 'merge', body: { data: { reflector: Buffer.from(text).toString('base64') } } },
+          { namespace: 'kube-system' },
+        )
+      const states = async (): Promise<string[]> =>
+        (await work01.protocols())
+          .filter(({ protocol }) => protocol === 'BGP')
+          .map(({ info }) => info.split(' ')[0] ?? '')
+      await setPassword('another')
+      await eventually('the session to end', async () => expect(await states()).not.toContain('Established'))
+      await setPassword('with a \n in it')
+      await eventually('the session to be left out', async () => expect(await states()).toEqual([]))
+      expect(work01.events.join()).toContain(
+        'key reflector of Secret kube-system/bgp has a line break or a quote in it',
+      )
+      await setPassword('secret')
+      await eventually('the session', async () => expect(await states()).toEqual(['Established']), 30_000)
     })
   })
 })

@@ -1,5 +1,4 @@
-import type { Informer, KubeClient } from '../../../kube/api.ts'
-import { secrets } from '../../../kube/resources/core.ts'
+import type { Informer } from '../../../kube/api.ts'
 import type { NodeDeps } from '../../driver.ts'
 import { bgpNodeOf } from '../bgp/bgp-node.ts'
 import { bgpSettings } from '../bgp/bgp-settings.ts'
@@ -10,10 +9,8 @@ import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-pe
 import { isConfirmed } from '../ipam/affinity.ts'
 import { ownerOf } from '../ipam/block.ts'
 import type { BGPConfiguration, BGPFilter, BGPPeer, BlockAffinity, IPAMBlock, IPPool } from '../resources.ts'
+import type { Passwords } from './passwords.ts'
 import type { SteadyBird } from './steady-bird.ts'
-
-/** Where Calico keeps the Secrets that BGPPeers name. */
-const secretNamespace = 'kube-system'
 
 export interface BirdSources {
   readonly deps: NodeDeps
@@ -41,7 +38,7 @@ export const noState: BirdState = { problems: [], isolation: [], mistakes: [], s
  * the node takes no part in BGP yet.
  */
 export async function syncBird(
-  sources: BirdSources & { readonly carried: readonly string[] },
+  sources: BirdSources & { readonly carried: readonly string[]; readonly passwords: Passwords },
   bird: SteadyBird,
   signal: AbortSignal,
 ): Promise<BirdState> {
@@ -58,7 +55,7 @@ export async function syncBird(
     mesh: settings.mesh,
     clusterAsNumber: settings.asNumber,
   })
-  const { passwords, sessions, problems } = await withPasswords(deps.kube, selected.sessions, peers.list())
+  const { passwords, sessions, problems } = await sources.passwords.of(selected.sessions, peers.list(), signal)
   const config = buildBirdConfig({
     local,
     sessions,
@@ -93,32 +90,4 @@ export function ownBlocks({ deps, blocks, affinities }: Pick<BirdSources, 'deps'
     .filter((block) => ownerOf(block) === deps.nodeName && block.spec.deleted !== true)
     .map(({ spec }) => spec.cidr)
     .filter((cidr) => confirmed.has(cidr))
-}
-
-/** A session whose password cannot be read is left out: without it, it would come up unprotected. */
-async function withPasswords(
-  kube: KubeClient,
-  sessions: readonly BgpSession[],
-  peers: readonly BGPPeer[],
-): Promise<{ passwords: Map<string, string>; sessions: BgpSession[]; problems: PeerProblem[] }> {
-  const found = { passwords: new Map<string, string>(), sessions: [] as BgpSession[], problems: [] as PeerProblem[] }
-  for (const session of sessions) {
-    const reference = session.options.password
-    const password = reference === undefined ? undefined : await readPassword(kube, reference)
-    if (password !== undefined) found.passwords.set(`${session.address}:${session.port}`, password)
-    if (reference === undefined || password !== undefined) {
-      found.sessions.push(session)
-      continue
-    }
-    const peer = peers.find(({ metadata }) => metadata.name === session.description)
-    const message = `no session with ${session.address}: Secret ${secretNamespace}/${reference.name} has no key ${reference.key}`
-    if (peer !== undefined) found.problems.push({ peer, message })
-  }
-  return found
-}
-
-async function readPassword(kube: KubeClient, reference: { name: string; key: string }): Promise<string | undefined> {
-  const secret = await kube.find(secrets, reference.name, secretNamespace)
-  const encoded = (secret?.data as Record<string, string> | undefined)?.[reference.key]
-  return encoded === undefined ? undefined : Buffer.from(encoded, 'base64').toString('utf8')
 }

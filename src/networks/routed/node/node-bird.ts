@@ -5,8 +5,17 @@ import { bgpPeers } from '../resources.ts'
 import { encapsulationOf } from '../tunnels/encapsulation.ts'
 import { birdGauges, findImpairments, readSessions } from './bird-health.ts'
 import { type BirdSources, type BirdState, noState, syncBird } from './bird-sync.ts'
+import { Passwords } from './passwords.ts'
 import type { Reports } from './reports.ts'
 import { SteadyBird } from './steady-bird.ts'
+
+export interface NodeBirdOptions {
+  readonly reports: Reports
+  /** Prefixes that tunnels lead to. */
+  readonly carried: () => readonly string[]
+  /** Called when BIRD is to be synced. */
+  readonly onChange: () => void
+}
 
 /** Keeps this node's BIRD at what the cluster says, and says what is wrong with that. */
 export class NodeBird {
@@ -15,11 +24,12 @@ export class NodeBird {
   readonly #carried: () => readonly string[]
   readonly #bird: SteadyBird
   readonly #socket: string
+  readonly #passwords: Passwords
   #state: BirdState = noState
 
-  /** `carried` says which prefixes tunnels lead to. */
-  constructor(sources: BirdSources, { reports, carried }: { reports: Reports; carried: () => readonly string[] }) {
-    const { log, paths } = sources.deps
+  constructor(sources: BirdSources, { reports, carried, onChange }: NodeBirdOptions) {
+    const { kube, log, paths } = sources.deps
+    this.#passwords = new Passwords({ kube, log, onChange })
     this.#sources = sources
     this.#reports = reports
     this.#carried = carried
@@ -29,7 +39,7 @@ export class NodeBird {
 
   /** Throws BirdError. When BIRD does not take what we made of the cluster's objects, it goes on with what it had. */
   async sync(signal: AbortSignal): Promise<void> {
-    const sources = { ...this.#sources, carried: this.#carried() }
+    const sources = { ...this.#sources, carried: this.#carried(), passwords: this.#passwords }
     try {
       this.#state = await syncBird(sources, this.#bird, signal)
       for (const { peer, message } of this.#state.problems) {
@@ -42,6 +52,10 @@ export class NodeBird {
       }
       throw error
     }
+  }
+
+  stop(): void {
+    this.#passwords.stop()
   }
 
   /** Why pods of other nodes cannot be reached; pools that are all encapsulated need no BGP. */

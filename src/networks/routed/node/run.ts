@@ -76,7 +76,11 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       pools: this.#sources.pools,
       onRepair: () => this.#repairs.note('nftables', { table: nftTable }),
     })
-    this.#bird = new NodeBird(this.#sources, { reports, carried: () => this.#tunnels.carried })
+    this.#bird = new NodeBird(this.#sources, {
+      reports,
+      carried: () => this.#tunnels.carried,
+      onChange: () => this.#parts.change('bird'),
+    })
     const { kube, log, nodeName, paths } = deps
     this.#reporter = new StatusReporter({ kube, log, nodeName, birdSocket: paths.birdSocket })
     this.#tunnels = this.#createTunnels()
@@ -111,6 +115,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#unsubscribe()
+    this.#bird.stop()
     await Promise.all([this.#repair.stop(), this.#parts.stop(), this.#context.handles.stop(), this.#tunnels.stop()])
   }
 
