@@ -154,6 +154,8 @@ export interface BgpProtocol {
   /** `allow local as N` */
   readonly allowedLocalAsNumbers?: number
   readonly ttlSecurityHops?: number
+  /** The neighbor is on the link: BFD is that of one hop (RFC 5881). @default any number of hops (RFC 5883) */
+  readonly isDirect?: boolean
   /** Next hop of what we announce: ours, or as we have it. @default as BGP has it: ours over eBGP, kept over iBGP */
   readonly nextHop?: 'self' | 'keep'
   /** Listens on `localAddress` only. */

@@ -118,7 +118,7 @@ function channel(family: Family): string {
 /** Our sessions are multihop, and so is then their BFD (RFC 5883). */
 function renderBfd(protocol: BfdProtocol): string {
   const times = `interval ${whole(protocol.intervalMs)} ms; multiplier ${whole(protocol.multiplier)};`
-  return block(`\nprotocol bfd ${name(protocol.name)}`, [`multihop { ${times} };`])
+  return block(`\nprotocol bfd ${name(protocol.name)}`, [`interface "*" { ${times} };`, `multihop { ${times} };`])
 }
 
 function renderKernel(protocol: KernelProtocol): string {
@@ -157,7 +157,7 @@ function renderBgp(protocol: BgpProtocol): string {
     ...(protocol.isBindStrict === true ? ['strict bind on;'] : []),
     `neighbor ${address(protocol.neighborAddress)} port ${whole(protocol.neighborPort)} as ${whole(protocol.neighborAsNumber)};`,
     ...optional(protocol.localAddress, (text) => `source address ${address(text)};`),
-    protocol.ttlSecurityHops === undefined ? 'multihop;' : `multihop ${whole(protocol.ttlSecurityHops)};`,
+    distance(protocol),
     ...optional(protocol.ttlSecurityHops, () => 'ttl security on;'),
     ...optional(protocol.password, (text) => `password ${quoted(text)};`),
     ...(protocol.isPassive ? ['passive on;'] : []),
@@ -173,6 +173,11 @@ function renderBgp(protocol: BgpProtocol): string {
     ...optional(protocol.nextHop, (hop) => `  next hop ${hop};`),
     '};',
   ])
+}
+
+function distance({ isDirect, ttlSecurityHops }: BgpProtocol): string {
+  if (isDirect === true) return 'direct;'
+  return ttlSecurityHops === undefined ? 'multihop;' : `multihop ${whole(ttlSecurityHops)};`
 }
 
 function timers({ timers: times, gracefulRestartSeconds }: BgpProtocol): string[] {

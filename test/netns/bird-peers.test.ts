@@ -24,8 +24,6 @@ describe('BGP with routers of others', () => {
         'neighbor nodes peer-group',
         'neighbor nodes remote-as 64512',
         'neighbor nodes bfd',
-        // Our sessions are multihop, and so is their BFD; this lets FRR take its packets with any TTL.
-        'neighbor nodes ebgp-multihop 255',
         ...['101', '102'].map((last) => `neighbor 192.168.100.${last} peer-group nodes`),
         'address-family ipv4 unicast',
         ' network 203.0.113.0/24',

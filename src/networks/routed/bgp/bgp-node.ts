@@ -1,4 +1,4 @@
-import { AddressError, type Family, parseInterfaceAddress } from '../../../base/ip.ts'
+import { AddressError, type Family, type InterfaceAddress, parseInterfaceAddress } from '../../../base/ip.ts'
 import type { NodeResource } from '../../../kube/resources/core.ts'
 import type { BGPConfiguration } from '../resources.ts'
 import type { Labels } from '../selector.ts'
@@ -11,6 +11,8 @@ export interface BgpNode {
   readonly labels: Labels
   /** Without prefix length; absent: the node takes no part in BGP of that family. */
   readonly addresses: Readonly<Partial<Record<Family, string>>>
+  /** Lengths of the prefixes of its subnets; absent: not known. */
+  readonly prefixLengths?: Readonly<Partial<Record<Family, number>>>
   /** Its own, or the cluster's. */
   readonly asNumber: number
   /** The number is its own. */
@@ -29,10 +31,8 @@ export function bgpNodeOf(core: NodeResource, configurations: readonly BGPConfig
   return {
     name: core.metadata.name,
     labels: core.metadata.labels ?? {},
-    addresses: {
-      ...addressOf(annotations[nodeAnnotations.ipv4Address], 4),
-      ...addressOf(annotations[nodeAnnotations.ipv6Address], 6),
-    },
+    addresses: byFamily(annotations, ({ address }) => address),
+    prefixLengths: byFamily(annotations, ({ prefixLength }) => prefixLength),
     asNumber: ownAsNumber ?? settings.asNumber,
     hasOwnAsNumber: ownAsNumber !== undefined,
     routeReflectorClusterId: isClusterId(clusterId) ? clusterId : undefined,
@@ -40,14 +40,23 @@ export function bgpNodeOf(core: NodeResource, configurations: readonly BGPConfig
   }
 }
 
-function addressOf(annotation: string | undefined, family: Family): Partial<Record<Family, string>> {
-  if (annotation === undefined) return {}
+function byFamily<T>(
+  annotations: Readonly<Record<string, string>>,
+  read: (address: InterfaceAddress) => T,
+): Partial<Record<Family, T>> {
+  const four = addressOf(annotations[nodeAnnotations.ipv4Address], 4)
+  const six = addressOf(annotations[nodeAnnotations.ipv6Address], 6)
+  return { ...(four === undefined ? {} : { 4: read(four) }), ...(six === undefined ? {} : { 6: read(six) }) }
+}
+
+function addressOf(annotation: string | undefined, family: Family): InterfaceAddress | undefined {
+  if (annotation === undefined) return undefined
   try {
     const text = annotation.includes('/') ? annotation : `${annotation}/${family === 4 ? 32 : 128}`
-    const { address, family: found } = parseInterfaceAddress(text)
-    return found === family ? { [family]: address } : {}
+    const found = parseInterfaceAddress(text)
+    return found.family === family ? found : undefined
   } catch (error) {
-    if (error instanceof AddressError) return {}
+    if (error instanceof AddressError) return undefined
     throw error
   }
 }

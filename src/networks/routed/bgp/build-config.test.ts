@@ -139,7 +139,12 @@ describe('buildBirdConfig', () => {
   it('has BFD only when a session uses it', () => {
     const options = { failureDetectionMode: 'BFDIfDirectlyConnected' as const }
     expect(text()).not.toContain('bfd')
-    expect(text({ sessions: [{ ...session, options }] })).toMatch(/protocol bfd bfd1[\s\S]*bfd on;/)
+    expect(text({ sessions: [{ ...session, options }] })).toMatch(/protocol bfd bfd1[\s\S]*multihop;[\s\S]*bfd on;/)
+    const onLink = { ...session, isOnLink: true, options }
+    expect(text({ sessions: [onLink] })).toMatch(/neighbor [\s\S]*\n {2}direct;\n[\s\S]*bfd on;/)
+    const behind = { ...onLink, options: { ...options, reachableBy: '192.168.100.1' } }
+    expect(text({ sessions: [behind] })).not.toContain('direct;')
+    expect(text({ sessions: [{ ...onLink, options: {} }] })).not.toContain('direct;')
   })
 
   it('does not know the networks of interfaces that are to be ignored', () => {

@@ -83,8 +83,14 @@ function chosenOptions(session: BgpSession, { local, passwords }: SessionInput):
     gracefulRestartSeconds: secondsOf(options.maxRestartTime),
     password: passwords?.get(`${session.address}:${session.port}`),
     usesBfd: isWatched(session) ? true : undefined,
+    isDirect: isWatched(session) && session.isOnLink === true && !saysDistance(session) ? true : undefined,
   }
   return Object.fromEntries(Object.entries(chosen).filter(([, value]) => value !== undefined))
+}
+
+/** The peer is meant to be further away than its address looks. */
+function saysDistance({ options }: BgpSession): boolean {
+  return options.ttlSecurityHops !== undefined || options.reachableBy !== undefined
 }
 
 /** Over iBGP the next hop is kept anyway; saying so would only reload BIRD. */

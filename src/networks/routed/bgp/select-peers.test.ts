@@ -71,6 +71,19 @@ describe('the mesh', () => {
     ])
   })
 
+  it('knows which peers are on the link, where both sides see it so', () => {
+    const [near, far] = [
+      { ...work01, prefixLengths: { 4: 24 } },
+      { ...work02, prefixLengths: { 4: 32 } },
+    ]
+    const local = { ...master01, prefixLengths: { 4: 24 } }
+    const found = sessionsOf(local, [local, near, far], [], true)
+    expect(found.map(({ address, isOnLink }) => [address, isOnLink])).toEqual([
+      ['192.168.100.101', true],
+      ['192.168.100.102', undefined],
+    ])
+  })
+
   it('has no node without an address', () => {
     const bare = { ...work02, addresses: {} }
     expect(brief(sessionsOf(work01, [master01, bare], [], true))).toEqual(['mesh 192.168.100.10'])

@@ -1,4 +1,4 @@
-import { familyOf, isAddress } from '../../../base/ip.ts'
+import { cidrContains, cidrOf, familyOf, isAddress } from '../../../base/ip.ts'
 import type { BGPPeer, BGPPeerSpec } from '../resources.ts'
 import { matchesSelector, parseSelector, SelectorError } from '../selector.ts'
 import type { BgpNode } from './bgp-node.ts'
@@ -13,6 +13,8 @@ export interface BgpSession {
   /** Waits for the other side to open the connection. */
   readonly isPassive: boolean
   readonly isRouteReflectorClient: boolean
+  /** The peer is in the subnet of the node's address, and the node in that of the peer's where it is one of ours. */
+  readonly isOnLink?: boolean
   /** The peer's node name, or the name of the BGPPeer. */
   readonly description: string
   readonly options: SessionOptions
@@ -199,9 +201,22 @@ function sessionTo(
   const { address, port, asNumber, node } = remote
   // Compared as text, as every Calico node does: both sides must come to opposite answers.
   const isPassive = kind !== 'node' && node !== undefined && address > own
+  const isOnLink = sees(local, address) && (node === undefined || sees(node, own))
+  const isRouteReflectorClient = isClient(remote, local)
   return [
-    { kind, address, port, asNumber, isPassive, isRouteReflectorClient: isClient(remote, local), description, options },
+    {
+      ...{ kind, address, port, asNumber, isPassive, isRouteReflectorClient },
+      ...(isOnLink ? { isOnLink } : {}),
+      ...{ description, options },
+    },
   ]
+}
+
+/** The address lies in the subnet of the node. */
+function sees({ addresses, prefixLengths }: BgpNode, address: string): boolean {
+  const family = familyOf(address)
+  const [own, length] = [addresses[family], prefixLengths?.[family]]
+  return own !== undefined && length !== undefined && cidrContains(cidrOf(own, length, family), address)
 }
 
 /** With the same cluster ID both drop what the other has reflected, so they are no clients of each other. */
