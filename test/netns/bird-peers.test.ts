@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { secrets } from '../../src/kube/resources/core.ts'
+import { endpointSlices, nodes, secrets, services } from '../../src/kube/resources/core.ts'
 import { bgpConfigurations, bgpFilters, bgpPeers, ipamBlocks } from '../../src/networks/routed/resources.ts'
 import { type Peer, startFrr, startGoBgp } from './support/peers.ts'
 import { createRoutedCluster, eventually, type RoutedCluster, type RoutedNode } from './support/routed-cluster.ts'
@@ -134,6 +134,43 @@ describe('BGP with routers of others', () => {
       await eventually('the route to be back', async () =>
         expect(await learned(work01)).toHaveProperty(['203.0.113.0/24'], frr.address),
       )
+    })
+
+    it('is told of addresses of services: the prefix by all, one address by the node that has its endpoint', async () => {
+      const configuration = await cluster.kube.get(bgpConfigurations, 'default')
+      const spec = { ...configuration.spec, serviceClusterIPs: [{ cidr: '10.96.0.0/16' }] }
+      await cluster.kube.update(bgpConfigurations, { ...configuration, spec })
+      const namespace = 'default'
+      await cluster.kube.create(services, {
+        metadata: { name: 'web', namespace },
+        spec: { type: 'NodePort', clusterIP: '10.96.0.7', externalTrafficPolicy: 'Local' },
+      })
+      const labels = { 'kubernetes.io/service-name': 'web' }
+      await cluster.kube.create(endpointSlices, {
+        metadata: { name: 'web-1', namespace, labels },
+        addressType: 'IPv4',
+        endpoints: [{ addresses: ['10.244.9.9'], nodeName: 'work02' }],
+      })
+      const hops = async (cidr: string): Promise<string[]> => {
+        const { routes } = (await frr.ask('show bgp ipv4 unicast json')) as FrrRoutes
+        return (routes[cidr] ?? []).flatMap(({ nexthops }) => nexthops.map(({ ip }) => ip)).sort()
+      }
+      await eventually('both kinds of routes', async () => {
+        expect(await hops('10.96.0.0/16')).toEqual([work01.address, work02.address])
+        expect(await hops('10.96.0.7/32')).toEqual([work02.address])
+      })
+      // The nodes themselves serve these addresses in other ways.
+      expect(Object.keys(await learned(work01)).filter((cidr) => cidr.startsWith('10.96.'))).toEqual([])
+      await cluster.kube.delete(endpointSlices, 'web-1', { namespace })
+      await eventually('the single address to be gone', async () => expect(await hops('10.96.0.7/32')).toEqual([]))
+      const exclude = { 'node.kubernetes.io/exclude-from-external-load-balancers': 'true' }
+      await cluster.kube.patch(nodes, 'work01', { type: 'merge', body: { metadata: { labels: exclude } } })
+      await eventually('work01 to keep out', async () => expect(await hops('10.96.0.0/16')).toEqual([work02.address]))
+      await cluster.kube.update(bgpConfigurations, {
+        ...(await cluster.kube.get(bgpConfigurations, 'default')),
+        spec: configuration.spec ?? {},
+      })
+      await eventually('the prefix to be gone', async () => expect(await hops('10.96.0.0/16')).toEqual([]))
     })
 
     it('is found dead by BFD, long before the hold time', async () => {

@@ -16,8 +16,15 @@ export interface BgpSettings {
   readonly ignoredInterfaces: readonly string[]
   readonly mesh: MeshSettings
   readonly prefixAdvertisements: readonly PrefixAdvertisement[]
-  /** Prefixes of service addresses that every node announces. */
-  readonly servicePrefixes: readonly string[]
+  /** Prefixes of service addresses that are announced. */
+  readonly servicePrefixes: ServicePrefixes
+}
+
+/** By the kind of address that a service may have in them. */
+export interface ServicePrefixes {
+  readonly cluster: readonly string[]
+  readonly external: readonly string[]
+  readonly loadBalancer: readonly string[]
 }
 
 /** What holds for every session of the mesh. */
@@ -74,7 +81,11 @@ function resolveAdvertisements(cluster: BGPConfigurationSpec, node: BGPConfigura
   }))
 }
 
-function servicePrefixes(cluster: BGPConfigurationSpec): string[] {
-  const { serviceClusterIPs = [], serviceExternalIPs = [], serviceLoadBalancerIPs = [] } = cluster
-  return [...serviceClusterIPs, ...serviceExternalIPs, ...serviceLoadBalancerIPs].map(({ cidr }) => cidr)
+function servicePrefixes(cluster: BGPConfigurationSpec): ServicePrefixes {
+  const cidrs = (list: { cidr: string }[] = []): string[] => list.map(({ cidr }) => cidr)
+  return {
+    cluster: cidrs(cluster.serviceClusterIPs),
+    external: cidrs(cluster.serviceExternalIPs),
+    loadBalancer: cidrs(cluster.serviceLoadBalancerIPs),
+  }
 }

@@ -34,6 +34,7 @@ function pool(name: string, cidr: string, change: object = {}): IPPool {
 const input: BirdInput = {
   local,
   sessions: [session],
+  serviceRoutes: [],
   ownBlocks: ['10.244.83.0/24', '10.244.9.0/24'],
   pools: [pool('b', '10.244.0.0/16'), pool('hidden', '10.9.0.0/16', { disableBGPExport: true })],
   filters: [],
@@ -123,7 +124,15 @@ describe('buildBirdConfig', () => {
   })
 
   it('announces addresses of services and keeps what others say of them out of the kernel', () => {
-    const services = text(configured({ serviceClusterIPs: [{ cidr: '10.96.0.0/16' }] }))
+    const change = {
+      ...configured({ serviceClusterIPs: [{ cidr: '10.96.0.0/16' }] }),
+      serviceRoutes: ['10.96.0.0/16', '10.96.0.7/32'],
+    }
+    const services = text(change)
+    expect(services).toContain('route 10.96.0.7/32 blackhole;')
+    const ordinary = text({ ...change, local: { ...local, routeReflectorClusterId: undefined } })
+    expect(ordinary).toContain('if net ~ [ 10.96.0.0/16+ ] && source = RTS_STATIC then accept;')
+    expect(ordinary).toMatch(/filter twinlane_to_peers \{[\s\S]*if net ~ \[ 10\.96\.0\.0\/16\+ \] then reject;[\s\S]*filter twinlane_to_kernel/)
     expect(services).toContain('route 10.96.0.0/16 blackhole;')
     expect(services).toContain('if net ~ [ 10.96.0.0/16+ ] then accept;')
     expect(services).toMatch(/filter twinlane_to_kernel \{[^}]*if net ~ \[ 10\.96\.0\.0\/16\+ \] then reject;/)

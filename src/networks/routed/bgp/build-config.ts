@@ -21,6 +21,8 @@ export interface BirdInput {
   readonly sessions: readonly BgpSession[]
   /** Prefixes of blocks that are confirmed to be the local node's. */
   readonly ownBlocks: readonly string[]
+  /** Prefixes of service addresses that this node announces. */
+  readonly serviceRoutes: readonly string[]
   readonly pools: FilterInput['pools']
   /** Prefixes of pools whose addresses this node reaches through tunnels. @default none */
   readonly carried?: readonly string[]
@@ -39,7 +41,9 @@ const bfdTimes = { intervalMs: 100, multiplier: 3 }
 /** The configuration of this node's BIRD (as Calico does), for the families in which the node has an address. */
 export function buildBirdConfig(input: BirdInput): BirdConfig {
   const families = ([4, 6] as const).filter((family) => input.local.addresses[family] !== undefined)
-  const filterInput: FilterInput = { ...input, ...input.settings }
+  const servicePrefixes = Object.values(input.settings.servicePrefixes).flat()
+  const isReflector = input.local.routeReflectorClusterId !== undefined
+  const filterInput: FilterInput = { ...input, ...input.settings, servicePrefixes, isReflector }
   return {
     routerId: routerIdOf(input.local),
     log: { target: 'stderr', classes: logClasses(input.settings.logSeverity) },
@@ -107,8 +111,8 @@ function ownFilterNames(session: BgpSession): { importFilter: string; exportFilt
   return { importFilter: `twinlane_from_${name}`, exportFilter: `twinlane_to_${name}` }
 }
 
-function localProtocols({ ownBlocks, sessions, settings }: BirdInput, family: Family): BirdProtocol[] {
-  const blackholes = [...ofFamily(ownBlocks, family).filter(isNotHost), ...ofFamily(settings.servicePrefixes, family)]
+function localProtocols({ ownBlocks, serviceRoutes, sessions, settings }: BirdInput, family: Family): BirdProtocol[] {
+  const blackholes = [...ofFamily(ownBlocks, family).filter(isNotHost), ...ofFamily(serviceRoutes, family)]
   const routes: StaticRoute[] = [
     ...blackholes.map((cidr) => ({ cidr, via: 'blackhole' as const })),
     ...sessions.filter(({ address }) => familyOf(address) === family).flatMap(reachableByRoute),

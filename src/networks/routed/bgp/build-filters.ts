@@ -10,6 +10,8 @@ export interface FilterInput {
   readonly pools: readonly IPPool[]
   readonly prefixAdvertisements: readonly PrefixAdvertisement[]
   readonly servicePrefixes: readonly string[]
+  /** Passes on what other nodes say of services. */
+  readonly isReflector: boolean
   readonly carried?: readonly string[]
 }
 
@@ -27,9 +29,19 @@ export function peerTerms(input: FilterInput, family: Family): FilterTerm[] {
     ...input.prefixAdvertisements.flatMap((advertisement) => communityTerm(advertisement, family)),
     term('own blocks', patterns(own, 'exact'), 'accept'),
     term('addresses inside own blocks', patterns(own.filter(isNotHost), 'longer'), 'reject'),
-    term('addresses of services', patterns(ofFamily(input.servicePrefixes, family), 'covered'), 'accept'),
+    ...serviceTerms(input, family),
     term('borrowed addresses, and blocks of others', patterns(poolCidrs(shown, family), 'covered'), 'accept'),
   ])
+}
+
+/** A route to a service leads to the node that serves it: only reflectors, which keep the next hop, pass others' on. */
+function serviceTerms({ servicePrefixes, isReflector }: FilterInput, family: Family): FilterTerm[] {
+  const networks = patterns(ofFamily(servicePrefixes, family), 'covered')
+  if (isReflector) return [term('addresses of services', networks, 'accept')]
+  return [
+    { ...term('own addresses of services', networks, 'accept'), conditions: [{ networks }, { source: 'static' }] },
+    term("others' addresses of services", networks, 'reject'),
+  ]
 }
 
 /**

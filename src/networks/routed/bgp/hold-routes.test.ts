@@ -27,6 +27,7 @@ const input: BirdInput = {
     listenPort: 179,
   },
   sessions: [session],
+  serviceRoutes: [],
   ownBlocks: ['10.244.83.0/24'],
   pools: [{ metadata: { name: 'pods' }, spec: { cidr: '10.244.0.0/16' } }],
   filters: [],

@@ -6,10 +6,12 @@ import { buildBirdConfig } from '../bgp/build-config.ts'
 import { findIsolation, findMistakes } from '../bgp/find-mistakes.ts'
 import { holdOf } from '../bgp/hold-routes.ts'
 import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-peers.ts'
+import { serviceRoutes } from '../bgp/service-routes.ts'
 import { isConfirmed } from '../ipam/affinity.ts'
 import { ownerOf } from '../ipam/block.ts'
 import type { BGPConfiguration, BGPFilter, BGPPeer, BlockAffinity, IPAMBlock, IPPool } from '../resources.ts'
 import type { Passwords } from './passwords.ts'
+import type { ServiceSource } from './service-source.ts'
 import type { SteadyBird } from './steady-bird.ts'
 
 export interface BirdSources {
@@ -38,7 +40,11 @@ export const noState: BirdState = { problems: [], isolation: [], mistakes: [], s
  * the node takes no part in BGP yet.
  */
 export async function syncBird(
-  sources: BirdSources & { readonly carried: readonly string[]; readonly passwords: Passwords },
+  sources: BirdSources & {
+    readonly carried: readonly string[]
+    readonly passwords: Passwords
+    readonly serviceSource: ServiceSource
+  },
   bird: SteadyBird,
   signal: AbortSignal,
 ): Promise<BirdState> {
@@ -56,8 +62,12 @@ export async function syncBird(
     clusterAsNumber: settings.asNumber,
   })
   const { passwords, sessions, problems } = await sources.passwords.of(selected.sessions, peers.list(), signal)
+  const isAnnouncing = Object.values(settings.servicePrefixes).flat().length > 0
+  const known = await sources.serviceSource.read(isAnnouncing, signal)
+  const node = deps.nodes.get(deps.nodeName)
   const config = buildBirdConfig({
     local,
+    serviceRoutes: serviceRoutes({ node, prefixes: settings.servicePrefixes, ...known }),
     sessions,
     ownBlocks: ownBlocks(sources),
     pools: pools.list(),

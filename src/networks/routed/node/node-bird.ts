@@ -7,6 +7,7 @@ import { birdGauges, findImpairments, readSessions } from './bird-health.ts'
 import { type BirdSources, type BirdState, noState, syncBird } from './bird-sync.ts'
 import { Passwords } from './passwords.ts'
 import type { Reports } from './reports.ts'
+import { ServiceSource } from './service-source.ts'
 import { SteadyBird } from './steady-bird.ts'
 
 export interface NodeBirdOptions {
@@ -25,10 +26,12 @@ export class NodeBird {
   readonly #bird: SteadyBird
   readonly #socket: string
   readonly #passwords: Passwords
+  readonly #serviceSource: ServiceSource
   #state: BirdState = noState
 
   constructor(sources: BirdSources, { reports, carried, onChange }: NodeBirdOptions) {
-    const { kube, log, paths } = sources.deps
+    const { kube, log, nodeName, paths } = sources.deps
+    this.#serviceSource = new ServiceSource({ kube, log, nodeName, onChange })
     this.#passwords = new Passwords({ kube, log, onChange })
     this.#sources = sources
     this.#reports = reports
@@ -39,7 +42,12 @@ export class NodeBird {
 
   /** Throws BirdError. When BIRD does not take what we made of the cluster's objects, it goes on with what it had. */
   async sync(signal: AbortSignal): Promise<void> {
-    const sources = { ...this.#sources, carried: this.#carried(), passwords: this.#passwords }
+    const sources = {
+      ...this.#sources,
+      carried: this.#carried(),
+      passwords: this.#passwords,
+      serviceSource: this.#serviceSource,
+    }
     try {
       this.#state = await syncBird(sources, this.#bird, signal)
       for (const { peer, message } of this.#state.problems) {
@@ -56,6 +64,7 @@ export class NodeBird {
 
   stop(): void {
     this.#passwords.stop()
+    this.#serviceSource.stop()
   }
 
   /** Why pods of other nodes cannot be reached; pools that are all encapsulated need no BGP. */
