@@ -132,7 +132,9 @@ describe('buildBirdConfig', () => {
     expect(services).toContain('route 10.96.0.7/32 blackhole;')
     const ordinary = text({ ...change, local: { ...local, routeReflectorClusterId: undefined } })
     expect(ordinary).toContain('if net ~ [ 10.96.0.0/16+ ] && source = RTS_STATIC then accept;')
-    expect(ordinary).toMatch(/filter twinlane_to_peers \{[\s\S]*if net ~ \[ 10\.96\.0\.0\/16\+ \] then reject;[\s\S]*filter twinlane_to_kernel/)
+    expect(ordinary).toMatch(
+      /filter twinlane_to_peers \{[\s\S]*if net ~ \[ 10\.96\.0\.0\/16\+ \] then reject;[\s\S]*filter twinlane_to_kernel/,
+    )
     expect(services).toContain('route 10.96.0.0/16 blackhole;')
     expect(services).toContain('if net ~ [ 10.96.0.0/16+ ] then accept;')
     expect(services).toMatch(/filter twinlane_to_kernel \{[^}]*if net ~ \[ 10\.96\.0\.0\/16\+ \] then reject;/)
