@@ -7,6 +7,7 @@ import { type CniServer, serveCni } from '../cni/socket.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import type { KubeClient } from '../kube/api.ts'
 import type { NetworkDriver } from '../networks/driver.ts'
+import { currentBoot } from './boot.ts'
 import { createCaches, startCaches } from './caches.ts'
 import { awaitIndicator } from './cni-server/await-indicator.ts'
 import { createCniHandle } from './cni-server/handle.ts'
@@ -69,7 +70,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
   const startParts = async (): Promise<void> => {
     const { signal } = life
     health = await tryServeHealth(settings.httpAddress, { problems, metrics: metrics.render }, log)
-    await context.store.open()
+    await context.store.open(await currentBoot(paths.runFolder))
     await startCaches(caches, signal)
     await context.networks.start(signal)
     await installShim(paths, log)

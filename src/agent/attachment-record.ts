@@ -16,6 +16,8 @@ export interface AttachmentRecord {
   /** The runtime's CNI_IFNAME. */
   readonly ifName: string
   readonly netns: string
+  /** Since which start of the host; absent in records of an agent that did not note it. */
+  readonly boot?: string | undefined
   readonly pod: PodRef
   readonly args: Readonly<Record<string, string>>
   /** `binDir` of the meta-plugin's configuration. */
@@ -66,6 +68,7 @@ const schema = z.looseObject({
   containerId: z.string(),
   ifName: z.string(),
   netns: z.string(),
+  boot: z.string().optional(),
   pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string() }),
   args: texts,
   isWholePod: z.boolean(),

@@ -18,12 +18,15 @@ export class AttachmentStore {
   readonly #known = new Set<string>()
   /** By the pod's UID. */
   readonly #pods = new Map<string, AttachmentKey>()
+  #boot: string | undefined
 
   constructor(folder: string) {
     this.#folder = folder
   }
 
-  async open(): Promise<void> {
+  /** `boot` (see boot.ts) is noted in every record that is written. */
+  async open(boot?: string): Promise<void> {
+    this.#boot = boot
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     for (const name of await readdir(this.#folder)) this.#known.add(name)
   }
@@ -34,24 +37,29 @@ export class AttachmentStore {
    */
   begin(record: AttachmentRecord): { survives: Promise<void> } {
     this.#known.add(nameOf(record))
-    return replaceSmallFile(this.#pathOf(record), renderRecord(record), recordMode)
+    return replaceSmallFile(this.#pathOf(record), this.#render(record), recordMode)
   }
 
   /** Notes the end of an ADD. After a loss of power the note of its beginning will do: all that it made is gone. */
   complete(record: AttachmentRecord): void {
-    appendToSmallFile(this.#pathOf(record), renderRecord(record))
+    appendToSmallFile(this.#pathOf(record), this.#render(record))
     if (isOfPod(record)) this.#pods.set(record.pod.uid, keyOf(record))
   }
 
   /** Notes, in a completed record, what is about to be attached or detached: it must outlive a kill. */
   async change(record: AttachmentRecord): Promise<void> {
     const options = { mode: recordMode, durability: 'content' } as const
-    await writeFileAtomic(this.#pathOf(record), renderRecord(record), options)
+    await writeFileAtomic(this.#pathOf(record), this.#render(record), options)
   }
 
   /** The last completed ADD of a whole pod. Those of an earlier process are known after `list`. */
   keyOfPod(uid: string): AttachmentKey | undefined {
     return this.#pods.get(uid)
+  }
+
+  /** Whether the host was started anew since the ADD: then every namespace and interface of it is gone. */
+  isOfEarlierBoot({ boot }: AttachmentRecord): boolean {
+    return boot !== undefined && this.#boot !== undefined && boot !== this.#boot
   }
 
   /** Throws CorruptRecordError. */
@@ -100,6 +108,11 @@ export class AttachmentStore {
         cause,
       })
     }
+  }
+
+  #render(record: AttachmentRecord): string {
+    const boot = record.boot ?? this.#boot
+    return renderRecord(boot === undefined ? record : { ...record, boot })
   }
 
   #pathOf(key: AttachmentKey): string {

@@ -8,9 +8,10 @@ import { presentAttachments, statusAnnotations } from './cni-server/report.ts'
 import { dropUnsettled } from './hot-plug/drop-unsettled.ts'
 
 /**
- * Brings the node back in order after the agent was killed: an ADD that never ended is undone, so are attachments
- * whose pod and namespace are both gone or of a running pod's interface, and a network-status that did not get out is written. What fails stays on
- * record for the runtime's DEL. Call after the networks have started and before the socket is served.
+ * Brings the node back in order after the agent was killed or the host restarted: an ADD that never ended is undone, so
+ * are attachments whose namespace is gone with its pod or with the host's earlier life, and a running pod's interface
+ * that was coming or going; a network-status that did not get out is written. What fails stays on record for the
+ * runtime's DEL. Call after the networks have started and before the socket is served.
  */
 export async function restoreRecords(context: CniContext, signal: AbortSignal): Promise<void> {
   const { records, corrupt } = await context.store.list()
@@ -36,8 +37,11 @@ async function settle(record: AttachmentRecord, context: CniContext): Promise<At
   }
 }
 
+/** After a restart of the host the runtime knows nothing of the sandbox, though the pod is still to run here. */
 function isAbandoned(record: AttachmentRecord, context: CniContext): boolean {
-  if (!context.pods.hasSynced || existsSync(record.netns)) return false
+  if (existsSync(record.netns)) return false
+  if (context.store.isOfEarlierBoot(record)) return true
+  if (!context.pods.hasSynced) return false
   return context.pods.get(record.pod.name, record.pod.namespace)?.metadata.uid !== record.pod.uid
 }
 

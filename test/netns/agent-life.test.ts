@@ -60,3 +60,52 @@ describe(`an agent that is restarted ${lives} times under a storm of ADD and DEL
     await expect.poll(() => node.traces(), { timeout: 20_000 }).toEqual(noTraces)
   }, 300_000)
 })
+
+/** A node comes back: the pods are the same, their sandboxes are not, and the runtime starts before the agent. */
+describe('a node that is restarted', () => {
+  let node: AgentNode
+  beforeAll(async () => {
+    node = await AgentNode.create()
+    await node.startAgent()
+  }, 60_000)
+  afterAll(() => node?.remove())
+
+  const names = ['web-0', 'web-1', 'web-2']
+  const sandboxesOf = (life: string): Promise<Sandbox[]> =>
+    Promise.all(
+      names.map(async (podName) => ({ containerId: `${life}-${podName}`, netns: await makeNetns(), podName })),
+    )
+
+  async function expectAdded(sandboxes: readonly Sandbox[]): Promise<void> {
+    for (const sandbox of sandboxes) {
+      expect((await node.call('ADD', sandbox).outcome).code).toBe(0)
+      expect(await interfacesOf(sandbox.netns)).toEqual(all)
+    }
+  }
+
+  it('starts no pod without its networks before the agent is there, and keeps nothing of the sandboxes before', async () => {
+    for (const name of names) await node.createPod(name)
+    const before = await sandboxesOf('before')
+    await expectAdded(before)
+    await node.reboot(before)
+    const after = await sandboxesOf('after')
+    for (const sandbox of after) {
+      expect(await node.call('ADD', sandbox).outcome).toMatchObject({ code: 1, json: { code: 11 } })
+      expect(await interfacesOf(sandbox.netns)).toEqual([])
+    }
+    await node.startAgent()
+    await expect.poll(() => node.traces(), { timeout: 20_000 }).toEqual(noTraces)
+    await expectAdded(after)
+    // The kubelet finds the old sandboxes and has them taken away after it has made the new ones.
+    for (const sandbox of before) expect((await node.call('DEL', sandbox).outcome).code).toBe(0)
+    await node.killAgent()
+    await node.startAgent()
+    for (const sandbox of after) {
+      expect(await interfacesOf(sandbox.netns)).toEqual(all)
+      expect((await node.call('DEL', sandbox).outcome).code).toBe(0)
+      await removeNetns(sandbox.netns)
+    }
+    for (const name of names) await node.deletePod(name)
+    await expect.poll(() => node.traces(), { timeout: 20_000 }).toEqual(noTraces)
+  }, 120_000)
+})

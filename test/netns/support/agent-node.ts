@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile } from 'node:child_process'
-import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { exec, spawnProcess } from '../../../src/base/exec.ts'
@@ -13,7 +13,7 @@ import { ipamBlocks, ipamHandles } from '../../../src/networks/routed/resources.
 import { makeTestFolder, removeTestFolder, testDefinition, testPod } from '../../support/agent.ts'
 import { startTestApiServer, type TestApiServer } from '../../support/api-server.ts'
 import { buildShim, type CniOutcome } from '../../support/cni.ts'
-import { ip, ipJson } from '../../support/netns.ts'
+import { ip, ipJson, removeNetns } from '../../support/netns.ts'
 
 const host = '/proc/self/ns/net'
 
@@ -124,6 +124,17 @@ export class AgentNode {
     const ended = new Promise((resolve) => agent.once('exit', resolve))
     agent.kill(signal)
     await ended
+  }
+
+  /** As the host is after a restart: no agent, no interface of a pod, nothing in /run; disks are as they were. */
+  async reboot(sandboxes: readonly Sandbox[]): Promise<void> {
+    await this.killAgent()
+    for (const { netns } of sandboxes) await removeNetns(netns)
+    for (const { ifname } of await ipJson(host, 'link', 'show', 'type', 'veth')) {
+      await exec('ip', ['link', 'delete', String(ifname)], { okCodes: [0, 1] })
+    }
+    await exec('ip', ['link', 'delete', 'br-kill'], { okCodes: [0, 1] })
+    await rm(join(this.#folder, 'run'), { recursive: true, force: true })
   }
 
   /** Resident memory of the agent. */
