@@ -30,7 +30,7 @@ export function createController(options: ControllerOptions): Lifecycle {
   const deps = { kube, log, events, pods: allPods, nodes: allNodes }
   const sides = [
     ...(options.drivers ?? allDrivers).flatMap((driver) => clusterSideOf(driver, config, deps)),
-    ...admissionOf(config, deps),
+    ...admissionOf(options.drivers ?? allDrivers, config, deps),
   ]
 
   return {
@@ -51,8 +51,12 @@ function clusterSideOf(driver: NetworkDriver, config: ControllerOptions['config'
   return side === undefined ? [] : [side]
 }
 
-function admissionOf({ admission }: ControllerOptions['config'], { kube, log }: ClusterDeps): Lifecycle[] {
+function admissionOf(
+  drivers: readonly NetworkDriver[],
+  { admission }: ControllerOptions['config'],
+  { kube, log }: ClusterDeps,
+): Lifecycle[] {
   if (admission === undefined) return []
   const definitions = createInformer(kube, networkAttachmentDefinitions, { log })
-  return [createAdmissionServer(admission, { definitions, kube, log: log.child({ part: 'admission' }) })]
+  return [createAdmissionServer(admission, { definitions, drivers, kube, log: log.child({ part: 'admission' }) })]
 }

@@ -56,6 +56,7 @@ export function admissionConfiguration(config: LabConfig, ca: string): WebhookCo
         rules: [
           { ...rule, apiGroups: ['k8s.cni.cncf.io'], resources: ['network-attachment-definitions'] },
           { ...rule, apiGroups: [''], resources: ['pods'] },
+          { ...rule, apiGroups: ['projectcalico.org'], apiVersions: ['v3'], resources: ['ippools'] },
         ],
       },
     ],

@@ -8,7 +8,7 @@ import type { Kernel, Route } from '../kernel/kernel.ts'
 import type { Informer, KubeClient } from '../kube/api.ts'
 import type { EventRecorder } from '../kube/events.ts'
 import type { NodeResource, PodResource } from '../kube/resources/core.ts'
-import type { CustomResource } from '../kube/resources/meta.ts'
+import type { CustomResource, KubeObject } from '../kube/resources/meta.ts'
 
 /**
  * A kind of network. Everything that differs between networks is behind this interface or declared in `capabilities`;
@@ -40,10 +40,29 @@ export interface NetworkDriver<Settings = unknown, Config = unknown> {
   /** What an attachment will be, before there is one. Changes nothing. Throws what an ADD throws that can be told now. */
   preview(config: Config, settings: Settings, facts: PreviewFacts): Promise<AttachmentPreview>
   /**
+   * What is wrong with an object of one of `resources` beside what its schema says: by itself, beside others of the
+   * cluster, and as a change. The webhook refuses it then. Objects of other kinds are never asked about.
+   */
+  checkResource?(object: KubeObject, facts: ResourceFacts): Promise<ResourceProblem[]>
+  /**
    * Annotations, beside network-status, by which users of this network find an attachment of a pod. `result` undefined:
    * those of an attachment that is gone from a pod that stays. Pure.
    */
   podAnnotations?(attachment: AttachmentKey, result: CniResult | undefined): Readonly<Record<string, string>>
+}
+
+/** What an object is checked against. */
+export interface ResourceFacts {
+  readonly kube: Pick<KubeClient, 'list' | 'find'>
+  /** The object that it is to replace. */
+  readonly before: KubeObject | undefined
+}
+
+/** A field that cannot be as it is. */
+export interface ResourceProblem {
+  /** e.g. `spec.cidr` */
+  readonly field: string
+  readonly reason: string
 }
 
 /** What is known of an attachment before it is made. */

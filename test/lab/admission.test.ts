@@ -43,6 +43,22 @@ it('a lab with admission: true refuses by its own controller what lint finds err
   expect((await lab.cli(['exec', 'good', '--', 'ip', '-o', 'link', 'show', 'eth1'])).stdout).toContain('eth1')
 })
 
+it('an IPPool that overlaps another, and a change of its block size, are refused; splitting it is not', async () => {
+  const pool = (name: string, spec: object) => ({
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPPool',
+    metadata: { name },
+    spec,
+  })
+  expect(await apply(pool('more', { cidr: '10.244.9.0/24' }))).toMatch(/denied the request: spec.cidr: .* overlaps/)
+  expect(await apply(pool('more', { cidr: '10.99.0.0/24' }))).toContain('created')
+  expect(await apply(pool('more', { cidr: '10.99.0.0/24', blockSize: 28 }))).toMatch(/blockSize: .*cannot be changed/)
+  await lab.cli(['ipam', 'split', '2', '--name', 'default-ipv4-ippool'])
+  const listed = await kubectl('get', 'ippools', '-o', 'jsonpath={.items[*].spec.cidr}')
+  expect(listed.stdout.trim().split(' ').sort()).toEqual(['10.244.0.0/17', '10.244.128.0/17', '10.99.0.0/24'])
+  await lab.cli(['wait', 'ippool/more', '--for=condition=Allocatable', '--timeout=20s'])
+})
+
 it('a controller that does not answer holds nobody up for long: the agent is the judge', async () => {
   const signalController = (signal: string) => lab.exec('master01', ['pkill', signal, '-f', 'dist/controller.js'])
   await signalController('-STOP')

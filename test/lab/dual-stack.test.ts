@@ -72,9 +72,14 @@ describe('a dual-stack lab', () => {
     await lab.cli(['exec', 'six-a', '--', 'ping', '-6', '-c', '3', '-W', '2', '2001:db8:ffff::1'])
   })
 
+  it('says of both pools that addresses are given out', async () => {
+    const { stdout } = await lab.cli(['get', 'ippools', '-o', 'jsonpath={.items[*].status.conditions[*].reason}'])
+    expect(stdout.trim()).toBe('OK OK')
+  })
+
   it('shows the pools of both families', async () => {
     const { stdout } = await lab.cli(['ipam', 'show', '--show-blocks'])
     expect(stdout).toMatch(/IP Pool +\| +fd00:10:244::\/64/)
-    expect(stdout).toMatch(/Block +\| +fd00:10:244:\S*\/122 +\| +64 +\| 1 \(1%\) +\| 63 \(98%\)/)
+    expect(stdout).toMatch(/Block +\| +fd00:10:244:\S*\/122 +\| +64 +\| 1 \(2%\) +\| 63 \(98%\)/)
   })
 })

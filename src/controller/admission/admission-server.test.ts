@@ -10,6 +10,8 @@ import { createLog } from '../../base/log.ts'
 import { createFakeKube } from '../../kube/fake.ts'
 import { createInformer } from '../../kube/informer.ts'
 import { networkAttachmentDefinitions } from '../../kube/resources/net-attach-def.ts'
+import { drivers } from '../../networks/registry.ts'
+import { type IPPool, ipPools } from '../../networks/routed/resources.ts'
 import { type AdmissionServer, createAdmissionServer } from './admission-server.ts'
 
 const stop = new AbortController()
@@ -29,7 +31,7 @@ beforeAll(async () => {
   await makeCertificate('first')
   const files = { certFile: join(folder, 'tls.crt'), keyFile: join(folder, 'tls.key') }
   const definitions = createInformer(kube, networkAttachmentDefinitions, { log })
-  server = createAdmissionServer({ host: '127.0.0.1', port: 0, ...files }, { definitions, kube, log })
+  server = createAdmissionServer({ host: '127.0.0.1', port: 0, ...files }, { definitions, drivers, kube, log })
   await server.start(stop.signal)
   await kube.create(networkAttachmentDefinitions, {
     metadata: { name: 'net', namespace: 'default' },
@@ -128,3 +130,37 @@ function subjectOf(): Promise<unknown> {
     socket.on('error', reject)
   })
 }
+
+const pool = (name: string, cidr: string, more: object = {}): object => ({
+  apiVersion: 'projectcalico.org/v3',
+  kind: 'IPPool',
+  metadata: { name },
+  spec: { cidr, ...more },
+})
+
+async function verdict(...objects: Parameters<typeof review>): Promise<unknown> {
+  return (await post(review(...objects))).body.response
+}
+
+test("a network's own kind is judged by its own rules: beside others, and as a change", async () => {
+  await kube.create(ipPools, pool('first', '10.7.0.0/16') as IPPool)
+  expect(await verdict(pool('good', '10.8.0.0/16'))).toEqual({ uid: 'u1', allowed: true })
+  expect(await verdict(pool('bad', '10.7.9.0/24', { nodeSelector: 'global()' }))).toMatchObject({
+    allowed: false,
+    status: {
+      code: 422,
+      message:
+        'spec.cidr: 10.7.9.0/24 overlaps 10.7.0.0/16 of IPPool first; spec.nodeSelector: global() selects neither nodes nor namespaces',
+    },
+  })
+  const changed = [pool('first', '10.7.0.0/17'), pool('first', '10.7.0.0/16')] as const
+  expect(await verdict(...changed)).toMatchObject({
+    allowed: false,
+    status: { message: expect.stringContaining('cannot be changed') },
+  })
+})
+
+test('a pool that is there in spite of the rules may be written as it is, for its status and finalizers', async () => {
+  const there = pool('there', '10.7.9.0/24')
+  expect(await verdict(there, there)).toEqual({ uid: 'u1', allowed: true })
+})

@@ -5,6 +5,7 @@ import type { KubeObject } from '../../kube/resources/meta.ts'
 import { defaultNetworkAnnotation, networksAnnotation } from '../../kube/resources/net-attach-def.ts'
 import type { LintOptions } from '../../lint/context.ts'
 import { lint, type ObjectFinding } from '../../lint/lint.ts'
+import type { ResourceProblem } from '../../networks/driver.ts'
 
 const reviewSchema = z.looseObject({
   apiVersion: z.literal('admission.k8s.io/v1'),
@@ -53,6 +54,13 @@ export function buildResponse(uid: string, findings: readonly ObjectFinding[]): 
     ...(errors.length === 0 ? {} : { status: { code: 422, reason: 'Invalid', message: errors.join('; ') } }),
     ...(warnings.length === 0 ? {} : { warnings }),
   }
+}
+
+/** Denied when there are problems, all of them in one message. */
+export function denyProblems(uid: string, problems: readonly ResourceProblem[]): AdmissionResponse {
+  if (problems.length === 0) return { uid, allowed: true }
+  const message = problems.map(({ field, reason }) => `${field}: ${reason}`).join('; ')
+  return { uid, allowed: false, status: { code: 422, reason: 'Invalid', message } }
 }
 
 /** A pod is written all the time, by its kubelet and by us; only its annotations ask for networks. */

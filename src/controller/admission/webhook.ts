@@ -5,10 +5,13 @@ import { describeError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Informer, KubeClient } from '../../kube/api.ts'
 import { type NetworkAttachmentDefinition, networkAttachmentDefinitions } from '../../kube/resources/net-attach-def.ts'
+import type { NetworkDriver } from '../../networks/driver.ts'
+import { checkOwnKind } from './own-kinds.ts'
 import {
   type AdmissionRequest,
   type AdmissionResponse,
   buildResponse,
+  denyProblems,
   lintRequest,
   parseAdmissionReview,
 } from './review.ts'
@@ -19,6 +22,8 @@ const answerWithinMs = 1000
 const largestBodyBytes = 8 * 1024 * 1024
 
 export interface WebhookOptions {
+  /** Whose own kinds are checked by their own rules. */
+  readonly drivers: readonly NetworkDriver[]
   readonly definitions: Informer<NetworkAttachmentDefinition>
   readonly kube: KubeClient
   readonly log: Log
@@ -58,6 +63,8 @@ async function answer(request: IncomingMessage, options: WebhookOptions): Promis
 }
 
 async function validate(request: AdmissionRequest, options: WebhookOptions): Promise<AdmissionResponse> {
+  const own = await checkOwnKind(request, options)
+  if (own !== undefined) return denyProblems(request.uid, own)
   const { definitions, globalNamespaces } = options
   const known = lintRequest(request, { definitions: definitions.list(), isComplete: true, globalNamespaces })
   if (!known.some(({ rule }) => rule === 'unknown-network')) return buildResponse(request.uid, known)

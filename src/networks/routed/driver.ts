@@ -1,4 +1,5 @@
 import type { NetworkDriver } from '../driver.ts'
+import { checkRoutedResource } from './check-resource.ts'
 import { routedClusterSide } from './cluster/run.ts'
 import {
   parseRoutedConfig,
@@ -31,6 +32,7 @@ export const routedDriver: NetworkDriver<RoutedSettings, RoutedConfig> = {
   parseConfig: parseRoutedConfig,
   nodeSide: routedNodeSide,
   preview: previewRouted,
+  checkResource: checkRoutedResource,
   podAnnotations: routedPodAnnotations,
   clusterSide: (_settings, deps) => routedClusterSide(deps),
 }

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { bigintToAddress, parseCidr } from '../../../base/ip.ts'
 import type { KubeClient } from '../../../kube/api.ts'
 import { isAlreadyExists } from '../../../kube/errors.ts'
+import { partOfAnnotation } from '../../../networks/routed/ipam/check-pool.ts'
 import { blockSizeOf } from '../../../networks/routed/ipam/pools.ts'
 import { type IPPool, ipPools } from '../../../networks/routed/resources.ts'
 import { addConnectionFlags, type ConnectionFlags } from '../../connection.ts'
@@ -64,6 +65,7 @@ export function splitPool({ metadata, spec }: IPPool, count: number): IPPool[] {
   return Array.from({ length: count }, (_, index) => ({
     metadata: {
       name: `${metadata.name}-${index}`,
+      annotations: { [partOfAnnotation]: metadata.name },
       ...(metadata.labels === undefined ? {} : { labels: metadata.labels }),
     },
     spec: { ...spec, blockSize, cidr: `${bigintToAddress(first + BigInt(index) * size, family)}/${length}` },
@@ -71,8 +73,8 @@ export function splitPool({ metadata, spec }: IPPool, count: number): IPPool[] {
 }
 
 /**
- * Makes the parts, then deletes the whole: the parts are used as soon as it is gone, and no prefix is without a pool in
- * between. Done again after it was cut short, it goes on.
+ * Makes the parts, then deletes the whole: no prefix is without a pool in between. Done again after it was cut short, it
+ * goes on.
  */
 async function replacePool(kube: KubeClient, pool: IPPool, parts: readonly IPPool[]): Promise<void> {
   for (const part of parts) {

@@ -61,6 +61,15 @@ describe('a pool is refused by the field that is wrong:', () => {
   })
 })
 
+describe('a part of a pool', () => {
+  it('may overlap the whole, and nothing else', () => {
+    const part = pool({ cidr: '10.244.0.0/18' }, 'part')
+    part.metadata.annotations = { 'twinlane.io/part-of-pool': 'whole' }
+    expect(checkPool(part, { others: [pool({}, 'whole')] })).toEqual([])
+    expect(checkPool(part, { others: [pool({}, 'other')] })).toHaveLength(1)
+  })
+})
+
 describe('the state of pools', () => {
   it('lets the older of two that overlap be used, whatever their names', () => {
     const older = pool({ cidr: '10.244.0.0/16' }, 'z', '2026-01-01T00:00:00Z')

@@ -8,6 +8,12 @@ export interface PoolProblem {
   readonly reason: string
 }
 
+/**
+ * Names the pool that this one is a part of and may overlap: while a pool is being split both are there. Their blocks
+ * are the same objects, so no address is given out twice.
+ */
+export const partOfAnnotation = 'twinlane.io/part-of-pool'
+
 const blockSizes = {
   4: { least: 20, most: 32, usual: 26 },
   6: { least: 116, most: 128, usual: 122 },
@@ -49,7 +55,8 @@ function checkCidr(pool: IPPool, cidr: Cidr, others: readonly IPPool[]): PoolPro
   const own = linkLocal.find((each) => cidrsOverlap(each, cidr))
   if (own !== undefined)
     return [{ field: 'cidr', reason: `${pool.spec.cidr} is in ${formatCidr(own)}, which is link-local` }]
-  const other = others.find(({ metadata, spec }) => metadata.name !== pool.metadata.name && overlaps(spec.cidr, cidr))
+  const apart = [pool.metadata.name, pool.metadata.annotations?.[partOfAnnotation]]
+  const other = others.find(({ metadata, spec }) => !apart.includes(metadata.name) && overlaps(spec.cidr, cidr))
   if (other === undefined) return []
   return [{ field: 'cidr', reason: `${pool.spec.cidr} overlaps ${other.spec.cidr} of IPPool ${other.metadata.name}` }]
 }
