@@ -4,9 +4,22 @@ import { errorCode, NotFoundError } from '../base/errors.ts'
 
 /** The `networks` part of the agent's configuration file. Throws NotFoundError with what to do where there is none. */
 export async function readNetworkSettings(file: string): Promise<Record<string, unknown>> {
+  return (await readNodeConfig(file)).networks
+}
+
+/** What commands need of the agent's configuration file. Throws NotFoundError. */
+export async function readNodeConfig(
+  file: string,
+): Promise<{ nodeName: string | undefined; networks: Record<string, unknown> }> {
   const config: unknown = parse(await readNodeFile(file, '--config'))
-  const networks = typeof config === 'object' && config !== null && 'networks' in config ? config.networks : {}
-  return (networks ?? {}) as Record<string, unknown>
+  const { nodeName, networks } = (typeof config === 'object' && config !== null ? config : {}) as Record<
+    string,
+    unknown
+  >
+  return {
+    nodeName: typeof nodeName === 'string' ? nodeName : undefined,
+    networks: (networks ?? {}) as Record<string, unknown>,
+  }
 }
 
 /** A file that nodes have. `flag` names the copy of one elsewhere. */

@@ -100,6 +100,12 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/preview/index.ts')).registerPreview,
   },
   {
+    name: 'trace',
+    group: podGroup,
+    summary: "a packet's way from a pod and its answer's, with what decides it",
+    load: async () => (await import('./commands/trace.ts')).registerTrace,
+  },
+  {
     name: 'ipam',
     group: objects,
     summary: 'addresses of the routed network: show, check, release, configure',
@@ -126,7 +132,7 @@ const commands: readonly CommandEntry[] = [
   {
     name: 'node',
     group: nodeGroup,
-    summary: 'this node: BGP sessions',
+    summary: 'this node: BGP sessions, facts for a trace',
     load: async () => (await import('./commands/node/index.ts')).registerNode,
   },
   {
