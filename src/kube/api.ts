@@ -14,7 +14,7 @@ export interface KubeClient {
   ): AsyncIterable<{ items: T[]; metadata: ListMeta }>
   create<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T>
   /** PUT: compare-and-swap when `metadata.resourceVersion` is set. */
-  update<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T>
+  update<T extends KubeObject>(type: ResourceType<T>, object: T, options?: UpdateOptions): Promise<T>
   updateStatus<T extends KubeObject>(type: ResourceType<T>, object: T): Promise<T>
   patch<T extends KubeObject>(type: ResourceType<T>, name: string, patch: Patch, options?: PatchOptions): Promise<T>
   /** Deletes; not found is an error unless `ignoreNotFound`. */
@@ -48,6 +48,14 @@ export type Patch =
   | { type: 'merge'; body: object }
   | { type: 'strategic'; body: object }
   | { type: 'apply'; body: object; fieldManager: string; force?: boolean }
+
+export interface UpdateOptions {
+  /**
+   * The server is asked for no more than the new metadata, and not to look for unknown fields; the rest of the result
+   * is what was sent. For large objects that are written often, and that the server has nothing to add to.
+   */
+  trustsObject?: boolean
+}
 
 export interface PatchOptions {
   namespace?: string | undefined

@@ -12,6 +12,9 @@ const attemptTimeoutMs = 10_000
 /** Objects per answer of a list: what the API server's own clients ask for. */
 const pageLimit = 500
 
+/** Servers that cannot leave the rest out may send all. */
+const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json'
+
 interface Page<T> {
   items: T[]
   metadata: ListMeta
@@ -36,7 +39,13 @@ export function createKubeClientOn(transport: Transport): ClosableKubeClient {
     pages: (type, options = {}) => listPages(transport, type, options),
     list: (type, options = {}) => listAll(transport, type, options),
     create: (type, object) => send('POST', scopedCollectionPath(type, object.metadata.namespace), typed(type, object)),
-    update: (type, object) => send('PUT', pathOf(type, object), typed(type, object)),
+    update: async (type, object, { trustsObject = false } = {}) => {
+      const body = typed(type, object)
+      if (!trustsObject) return await send('PUT', pathOf(type, object), body)
+      const path = withQuery(pathOf(type, object), { fieldValidation: 'Ignore' })
+      const { metadata } = await send<Pick<typeof object, 'metadata'>>('PUT', path, body, { accept: metadataOnly })
+      return { ...body, metadata }
+    },
     updateStatus: (type, object) => send('PUT', `${pathOf(type, object)}/status`, typed(type, object)),
     async patch(type, name, patch, options = {}) {
       const path = objectPath(type, name, options.namespace)

@@ -96,6 +96,15 @@ export function describeKubeContract(title: string, start: () => Promise<KubeUnd
       expect((await client.get(configMaps, name, namespace)).data).toEqual({ n: '8' })
     })
 
+    test('an update that trusts its object resolves with it and the new metadata, and loses no race', async () => {
+      const created = await client.create(configMaps, configMap('trusted'))
+      const written = await client.update(configMaps, { ...created, data: { key: 'two' } }, { trustsObject: true })
+      expect(written).toEqual(await client.get(configMaps, written.metadata.name, namespace))
+      expect(written.metadata.resourceVersion).not.toBe(created.metadata.resourceVersion)
+      const stale = client.update(configMaps, { ...created, data: { key: 'three' } }, { trustsObject: true })
+      await expect(stale).rejects.toSatisfy(isConflict)
+    })
+
     test('an update that changes nothing keeps the resourceVersion', async () => {
       const created = await client.create(configMaps, configMap('same'))
       const updated = await client.update(configMaps, created)

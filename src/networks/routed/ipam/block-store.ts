@@ -118,7 +118,7 @@ export class BlockStore {
   }
 
   async #put(block: IPAMBlock): Promise<IPAMBlock> {
-    const written = await this.#kube.update(ipamBlocks, block)
+    const written = await this.#kube.update(ipamBlocks, block, { trustsObject: true })
     this.view.remember(written)
     return written
   }
