@@ -26,7 +26,7 @@ export interface CniServerOptions {
   readonly isNested?: (request: CniRequest) => boolean
   /** What a request waits for before it takes a turn that others could use. */
   readonly before?: (request: CniRequest, signal: AbortSignal) => Promise<void>
-  /** Requests of a lane worked on at once. @default 16 */
+  /** Requests that set up, ADD and CHECK, worked on at once; of those that tear down, four times as many. @default 16 */
   readonly concurrency?: number
   /** Requests of a lane that may wait for their turn; more are told to try again. @default 512 */
   readonly queueLimit?: number
@@ -83,7 +83,11 @@ interface Serving {
 export async function serveCni(options: CniServerOptions): Promise<CniServer> {
   await refuseSecondServer(options.socketPath)
   const [closing, stopping] = [new AbortController(), new AbortController()]
-  const lanes = { setup: createLane('ADD and CHECK', options), teardown: createLane('DEL and GC', options) }
+  const concurrency = options.concurrency ?? 16
+  const lanes = {
+    setup: createLane('ADD and CHECK', { ...options, concurrency }),
+    teardown: createLane('DEL and GC', { ...options, concurrency: teardownFactor * concurrency }),
+  }
   const serving = { options, lanes, early: new Set<CniRequest>(), closing: closing.signal, stopping: stopping.signal }
   const underWay = new Set<Promise<void>>()
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -109,8 +113,11 @@ export async function serveCni(options: CniServerOptions): Promise<CniServer> {
   }
 }
 
-function createLane(name: string, options: CniServerOptions): RequestLane {
-  const { concurrency = 16, queueLimit = 512, waitMs = 60_000 } = options
+/** A DEL holds little and does little but wait, for the kernel (RCU) and for a write that it shares with others. */
+const teardownFactor = 4
+
+function createLane(name: string, options: CniServerOptions & { concurrency: number }): RequestLane {
+  const { concurrency, queueLimit = 512, waitMs = 60_000 } = options
   return new RequestLane({ name, concurrency, waitingLimit: queueLimit, waitMs })
 }
 
