@@ -71,7 +71,7 @@ test('a way whose answer passes the same devices is symmetric, and tells where B
 
 test('an answer that leaves a node by another NIC is asymmetric there', async () => {
   const { verdict } = await trace([n1, n2('192.168.90.1', 'ens9')])
-  expect(verdict).toBe('asymmetric at node n2: the packet passed it by ens2, the answer passes by ens9')
+  expect(verdict).toBe('asymmetric at node n2: the packet passed it by ens2, the answer takes ens9')
 })
 
 test('a packet or an answer that has no route is told with the place', async () => {
@@ -80,6 +80,27 @@ test('a packet or an answer that has no route is told with the place', async () 
   )
   const deaf = node('n2', '192.168.100.2', { pods: [pod('b', '10.244.2.1', 'calib')], routes: [toB] })
   expect((await trace([n1, deaf])).verdict).toBe('no answer: it is lost at node n2: no route to 10.244.1.1')
+})
+
+test('a loss behind the place where the answer leaves the way is told with it', async () => {
+  const odd = n2('192.168.90.9', 'ens9')
+  const lost = {
+    ...odd,
+    host: {
+      ...odd.host,
+      routes: odd.host.routes.map((each) => (each.device === 'ens9' ? { ...each, type: 'blackhole' as const } : each)),
+    },
+  }
+  expect((await trace([n1, lost])).verdict).toBe('no answer: it is lost at node n2: the route is blackhole')
+  const [b] = odd.pods
+  const deaf = {
+    ...b!,
+    interfaces: [...b!.interfaces, { name: 'eth1', network: 'x' }],
+    kernel: { ...b!.kernel, routes: [route('0.0.0.0/0', 'eth1')] },
+  }
+  expect((await trace([n1, { ...odd, pods: [deaf] }])).verdict).toBe(
+    'asymmetric at pod default/b: the packet passed it by eth0, the answer takes eth1, where it is lost at pod default/b: eth1 is of no network that the agent knows',
+  )
 })
 
 test('a destination that no node knows is outside, and its answer is not guessed', async () => {

@@ -80,16 +80,24 @@ export function judge(forward: Way, reverse: Way | undefined, pod: TraceRequest[
   if (reverse === undefined) {
     return `undecided: nobody that was asked tells how an answer to ${forward.source} comes in from ${describeEnd(forward.end)}`
   }
-  if (reverse.end.kind === 'lost') return `no answer: it is lost at ${reverse.end.place}: ${reverse.end.why}`
+  const difference = findDifference(forward, reverse)
+  const { end } = reverse
+  const lost = end.kind === 'lost' ? `it is lost at ${end.place}: ${end.why}` : undefined
+  if (difference !== undefined) return `${difference}${lost === undefined ? '' : `, where ${lost}`}`
+  if (lost !== undefined) return `no answer: ${lost}`
+  const isBack = end.kind === 'pod' && end.namespace === pod.namespace && end.name === pod.name
+  return isBack ? 'symmetric' : `no answer: it ends at ${describeEnd(end)}`
+}
+
+/** The first device of the answer that the packet did not pass there. What lies behind a loss is no difference. */
+function findDifference(forward: Way, { crossings, end }: Way): string | undefined {
   const there = [...forward.crossings].reverse()
-  const at = there.findIndex((crossing, index) => !isSame(crossing, reverse.crossings[index]))
-  const extra = at < 0 && reverse.crossings.length > there.length ? there.length : at
-  if (extra < 0) {
-    const { end } = reverse
-    if (end.kind === 'pod' && end.namespace === pod.namespace && end.name === pod.name) return 'symmetric'
-    return `no answer: it ends at ${describeEnd(end)}`
+  const length = end.kind === 'lost' ? crossings.length : Math.max(there.length, crossings.length)
+  for (let index = 0; index < length; index++) {
+    const [one, other] = [there[index], crossings[index]]
+    if (one === undefined || other === undefined || !isSame(one, other)) return describeDifference(one, other)
   }
-  return describeDifference(there[extra], reverse.crossings[extra])
+  return undefined
 }
 
 function describeDifference(there: Crossing | undefined, back: Crossing | undefined): string {
@@ -98,11 +106,11 @@ function describeDifference(there: Crossing | undefined, back: Crossing | undefi
   if (back === undefined)
     return `asymmetric at ${there.place}: the packet passed it by ${there.device}, the answer ends before`
   const where = there.place === back.place ? 'it' : there.place
-  return `asymmetric at ${back.place}: the packet passed ${where} by ${there.device}, the answer passes by ${back.device}`
+  return `asymmetric at ${back.place}: the packet passed ${where} by ${there.device}, the answer takes ${back.device}`
 }
 
-function isSame(a: Crossing, b: Crossing | undefined): boolean {
-  return b !== undefined && a.place === b.place && a.device === b.device
+function isSame(a: Crossing, b: Crossing): boolean {
+  return a.place === b.place && a.device === b.device
 }
 
 export function describeEnd(end: End): string {
