@@ -81,4 +81,10 @@ describe('findMistakes', () => {
     expect(find(a, [reflector, a, b])).toEqual([])
     expect(find(a, [hub, a])).toEqual([])
   })
+
+  it('tells of two nodes with one address', () => {
+    expect(mistakes(node('a', 1), [node('b', 2), node('c', 1)], true)).toEqual([
+      'node a has the BGP address 192.168.100.1 of c too: give each its own, or delete the Node that is gone',
+    ])
+  })
 })

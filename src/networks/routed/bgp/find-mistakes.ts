@@ -18,7 +18,20 @@ export function findMistakes(input: MistakeInput): string[] {
 
 /** Why the local node cannot learn the routes of others: pods on it do not reach pods on them. */
 export function findIsolation(input: MistakeInput): string[] {
-  return [...withoutSessions(input), ...withoutReflector(input)]
+  return [...sameAddress(input), ...withoutSessions(input), ...withoutReflector(input)]
+}
+
+/** Calico's node exits, and two nodes that have swapped their addresses wait for one another for ever. */
+function sameAddress({ local, nodes }: MistakeInput): string[] {
+  return Object.values(local.addresses).flatMap((address) => {
+    const others = nodes.filter(
+      ({ name, addresses }) => name !== local.name && Object.values(addresses).includes(address),
+    )
+    if (others.length === 0) return []
+    return [
+      `node ${local.name} has the BGP address ${address} of ${namesOf(others)} too: give each its own, or delete the Node that is gone`,
+    ]
+  })
 }
 
 function withoutSessions({ local, nodes, sessions, isMeshEnabled }: MistakeInput): string[] {
@@ -46,11 +59,20 @@ function withoutReflector({ local, nodes, sessions }: MistakeInput): string[] {
   const reflects = [local, ...peers].some(({ routeReflectorClusterId }) => routeReflectorClusterId !== undefined)
   if (!isKnown || !isInternal || reflects) return []
   const reached = new Set([local, ...peers].map(({ name }) => name))
-  const missing = nodes.filter(({ name, addresses }) => !reached.has(name) && Object.keys(addresses).length > 0)
+  const missing = nodes.filter((node) => !reached.has(node.name) && couldPeer(local, node))
   if (missing.length === 0) return []
   return [
     `node ${local.name} learns no routes of ${namesOf(missing)}: none of its peers (${namesOf(peers)}) has a routeReflectorClusterID, so none reflects: give them one, or have this node peer with every other`,
   ]
+}
+
+/** A reflector that is not reached says so itself. */
+function couldPeer(local: BgpNode, { addresses, routeReflectorClusterId }: BgpNode): boolean {
+  if (routeReflectorClusterId !== undefined) return false
+  return ([4, 6] as const).some((family) => {
+    const [own, other] = [local.addresses[family], addresses[family]]
+    return own !== undefined && other !== undefined && own !== other
+  })
 }
 
 function nodeAt(nodes: readonly BgpNode[], address: string): BgpNode | undefined {

@@ -53,26 +53,30 @@ const excluded = new RegExp(
   ].join('|')})`,
 )
 
-/**
- * The node's address by one of Calico's methods. undefined when nothing matches. Throws ConfigError
- * for a method that there is not. Patterns of `interface=` match anywhere in the name, as Calico's do: `ens2` also
- * matches ens20.
- */
+/** The node's address by one of Calico's methods. undefined when nothing matches. Throws ConfigError. */
 export async function detectAddress(method: string, facts: DetectionFacts): Promise<DetectedAddress | undefined> {
-  const [, name = '', argument = ''] = /^([^=]*)=?(.*)$/s.exec(method.trim()) ?? []
+  return (await candidateAddresses(method, facts))[0]
+}
+
+/**
+ * All that fit the method, the one to take first. Throws ConfigError for a method that there is not. Patterns of
+ * `interface=` match anywhere in the name, as Calico's do: `ens2` also matches ens20.
+ */
+export async function candidateAddresses(method: string, facts: DetectionFacts): Promise<DetectedAddress[]> {
+  const { name, argument } = parseMethod(method)
   switch (name) {
     case '':
     case 'first-found':
-      return firstOf(usable(facts.interfaces), 'the first address of any interface')
+      return candidatesOf(usable(facts.interfaces), 'the first address of any interface')
     case 'interface':
-      return firstOf(facts.interfaces.filter(matchesAny(argument)), `the interface matches ${argument}`)
+      return candidatesOf(facts.interfaces.filter(matchesAny(argument)), `the interface matches ${argument}`)
     case 'skip-interface': {
       const skipped = matchesAny(argument)
       const left = usable(facts.interfaces).filter((candidate) => !skipped(candidate))
-      return firstOf(left, `the first address of an interface that does not match ${argument}`)
+      return candidatesOf(left, `the first address of an interface that does not match ${argument}`)
     }
     case 'cidr':
-      return firstInside(facts.interfaces, argument)
+      return allInside(facts.interfaces, argument)
     case 'can-reach':
       return byAddress(facts.interfaces, await facts.localAddressTowards(argument), `the way to ${argument}`)
     case 'kubernetes-internal-ip':
@@ -82,6 +86,12 @@ export async function detectAddress(method: string, facts: DetectionFacts): Prom
         fix: 'use first-found, interface=REGEX, skip-interface=REGEX, cidr=CIDR, can-reach=DESTINATION or kubernetes-internal-ip',
       })
   }
+}
+
+/** `interface=^ens2$` in its two parts; `argument` is empty where there is none. */
+export function parseMethod(method: string): { name: string; argument: string } {
+  const [, name = '', argument = ''] = /^([^=]*)=?(.*)$/s.exec(method.trim()) ?? []
+  return { name, argument }
 }
 
 function usable(interfaces: readonly HostInterface[]): HostInterface[] {
@@ -99,10 +109,6 @@ function candidatesOf(interfaces: readonly HostInterface[], because: string): De
     )
 }
 
-function firstOf(interfaces: readonly HostInterface[], because: string): DetectedAddress | undefined {
-  return candidatesOf(interfaces, because)[0]
-}
-
 function matchesAny(list: string): (candidate: HostInterface) => boolean {
   const patterns = list.split(',').map(parsePattern)
   return ({ name }) => patterns.some((pattern) => pattern.test(name))
@@ -117,9 +123,9 @@ function parsePattern(text: string): RegExp {
 }
 
 /** One prefix that cannot be read, and nothing is found: as Calico, which then keeps the stored address. */
-function firstInside(interfaces: readonly HostInterface[], list: string): DetectedAddress | undefined {
+function allInside(interfaces: readonly HostInterface[], list: string): DetectedAddress[] {
   const cidrs = parseCidrs(list)
-  return candidatesOf(usable(interfaces), `it lies in ${list}`).find(({ address }) =>
+  return candidatesOf(usable(interfaces), `it lies in ${list}`).filter(({ address }) =>
     cidrs.some((cidr) => cidrContains(cidr, address)),
   )
 }
@@ -136,8 +142,8 @@ function byAddress(
   interfaces: readonly HostInterface[],
   wanted: string | undefined,
   because: string,
-): DetectedAddress | undefined {
-  return candidatesOf(interfaces, because).find(({ address }) => address === wanted)
+): DetectedAddress[] {
+  return candidatesOf(interfaces, because).filter(({ address }) => address === wanted)
 }
 
 function internalAddressOf({ internalAddresses, family }: DetectionFacts): string | undefined {
@@ -149,6 +155,7 @@ const notGlobal = [
   ...['::/127', 'fe80::/10', 'ff00::/8'],
 ].map((text) => parseCidr(text))
 
-function isGlobalUnicast(address: string): boolean {
+/** Of a kind that a node can have for BGP. */
+export function isGlobalUnicast(address: string): boolean {
   return !notGlobal.some((cidr) => cidrContains(cidr, address))
 }

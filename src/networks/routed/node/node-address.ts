@@ -7,7 +7,8 @@ import type { Kernel } from '../../../kernel/kernel.ts'
 import { type NodeResource, nodes } from '../../../kube/resources/core.ts'
 import type { NodeDeps } from '../../driver.ts'
 import { nodeAnnotations } from '../virtual-node.ts'
-import { type DetectedAddress, detectAddress, type HostInterface } from './detect-address.ts'
+import { findAddressDoubts } from './address-doubts.ts'
+import { candidateAddresses, type DetectedAddress, type HostInterface } from './detect-address.ts'
 
 export interface NodeAddress {
   /** With prefix length, as the annotation has it. */
@@ -15,6 +16,8 @@ export interface NodeAddress {
   /** Of which the address is; undefined, as is its MTU, when the stored address is on no interface. */
   readonly interfaceName: string | undefined
   readonly mtuBytes: number | undefined
+  /** Why it may be another than the one that is meant. */
+  readonly doubts: readonly string[]
 }
 
 /** How the address of one family is found. */
@@ -33,11 +36,12 @@ const settingOf: Readonly<Record<Family, string>> = { 4: 'ipAutodetectionMethod'
 
 /**
  * Finds the address that this node speaks BGP with and writes it to the Node's annotation. When nothing is found the
- * stored address stays. Throws TwinlaneError when there is none either.
+ * stored address stays; with `keepsStored` it stays also as long as it fits the method, whatever else does. Throws
+ * TwinlaneError when there is none either.
  */
 export async function ensureNodeAddress(
   deps: NodeDeps,
-  how: DetectionMethod,
+  how: DetectionMethod & { readonly keepsStored?: boolean },
   signal: AbortSignal,
 ): Promise<NodeAddress> {
   const node = await waitFor(deps.nodes, () => deps.nodes.get(deps.nodeName), {
@@ -46,29 +50,33 @@ export async function ensureNodeAddress(
     signal,
   })
   const stored = node.metadata.annotations?.[annotationOf[how.family]]
-  const detected = await detect(deps.kernel, node, how)
-  if (detected === undefined) return keepStored(deps, stored, how)
-  const text = `${detected.address}/${detected.prefixLength}`
+  const candidates = await detect(deps.kernel, node, how)
+  const kept = how.keepsStored === true ? candidates.find((candidate) => textOf(candidate) === stored) : undefined
+  const detected = kept ?? candidates[0]
+  if (detected === undefined) return keepStored(stored, how)
+  const text = textOf(detected)
   if (text !== stored) await store(deps, { text, stored, detected, how })
-  return { text, interfaceName: detected.interfaceName, mtuBytes: await mtuOf(deps.kernel, detected.interfaceName) }
+  const mtuBytes = await mtuOf(deps.kernel, detected.interfaceName)
+  const doubts = findAddressDoubts(how.method, detected, candidates)
+  return { text, interfaceName: detected.interfaceName, mtuBytes, doubts }
 }
 
-async function keepStored(
-  deps: NodeDeps,
-  stored: string | undefined,
-  { family, method }: DetectionMethod,
-): Promise<NodeAddress> {
+function textOf({ address, prefixLength }: DetectedAddress): string {
+  return `${address}/${prefixLength}`
+}
+
+function keepStored(stored: string | undefined, { family, method }: DetectionMethod): NodeAddress {
   if (stored === undefined) {
     throw new TwinlaneError(`failed to autodetect an IPv${family} address by the method "${method}"`, {
       fix: `set networks.routed.${settingOf[family]} to one that fits an interface of this node, e.g. interface=^ens2$`,
     })
   }
-  deps.log.warn({ method, stored }, 'no address of this node matches the method; the stored one stays')
-  return { text: stored, interfaceName: undefined, mtuBytes: undefined }
+  const doubts = [`no address of this node fits ${method}; the stored one, ${stored}, stays`]
+  return { text: stored, interfaceName: undefined, mtuBytes: undefined, doubts }
 }
 
 async function store(
-  { kube, log, nodeName }: NodeDeps,
+  { kube, log, nodeName, events }: NodeDeps,
   change: { text: string; stored: string | undefined; detected: DetectedAddress; how: DetectionMethod },
 ): Promise<void> {
   const { text, stored, detected } = change
@@ -78,15 +86,19 @@ async function store(
   else log.warn(facts, "this node's BGP address has changed")
   const annotations = { [annotationOf[family]]: text }
   await kube.patch(nodes, nodeName, { type: 'merge', body: { metadata: { annotations } } })
+  const about = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName } }
+  const was = stored === undefined ? '' : `, before it was ${stored}`
+  const message = `BGP uses ${text} of ${detected.interfaceName}: ${detected.because} (${method})${was}`
+  events.event(about, stored === undefined ? 'Normal' : 'Warning', 'NodeAddress', message)
 }
 
 async function detect(
   kernel: Kernel,
   node: NodeResource,
   { family, method }: DetectionMethod,
-): Promise<DetectedAddress | undefined> {
+): Promise<DetectedAddress[]> {
   const reported = node.status?.addresses ?? []
-  return detectAddress(method, {
+  return candidateAddresses(method, {
     family,
     interfaces: await hostInterfaces(kernel, family),
     internalAddresses: reported.filter(({ type }) => type === 'InternalIP').map(({ address }) => address),

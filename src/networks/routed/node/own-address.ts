@@ -1,15 +1,30 @@
+import type { KernelWatch } from '../../../kernel/kernel.ts'
 import type { NodeDeps } from '../../driver.ts'
 import type { RoutedSettings } from '../config.ts'
+import { isGlobalUnicast } from './detect-address.ts'
 import { annotationOf, type DetectionMethod, ensureNodeAddress, mtuOf, type NodeAddress } from './node-address.ts'
+import type { Reports } from './reports.ts'
+
+export interface OwnAddressOptions {
+  readonly reports: Pick<Reports, 'ofNode'>
+  /** Called when an address of the host has come or gone. */
+  readonly onChange: () => void
+}
 
 /** Keeps the Node's annotations at the addresses that this node speaks BGP with, one a family. */
 export class OwnAddress {
   readonly #deps: NodeDeps
+  readonly #options: OwnAddressOptions
   readonly #methods: readonly DetectionMethod[]
   #found: NodeAddress | undefined
+  #doubts: readonly string[] = []
+  #watch: KernelWatch | undefined
+  /** An address has come or gone since the last look. */
+  #isStale = false
 
-  constructor(deps: NodeDeps, settings: RoutedSettings) {
+  constructor(deps: NodeDeps, settings: RoutedSettings, options: OwnAddressOptions) {
     this.#deps = deps
+    this.#options = options
     this.#methods = detectionMethods(settings)
   }
 
@@ -23,22 +38,68 @@ export class OwnAddress {
     return this.#found?.mtuBytes
   }
 
-  async detect(signal: AbortSignal): Promise<void> {
-    const found: NodeAddress[] = []
-    for (const how of this.#methods) found.push(await ensureNodeAddress(this.#deps, how, signal))
-    this.#found = found.find(({ interfaceName }) => interfaceName !== undefined)
+  /** Looks, and looks again whenever an address comes or goes. Throws TwinlaneError. */
+  async start(signal: AbortSignal): Promise<void> {
+    const stale = (): void => {
+      this.#isStale = true
+      this.#options.onChange()
+    }
+    this.#watch = this.#deps.kernel.watch(
+      undefined,
+      (event) => {
+        if (event.kind === 'address' && isGlobalUnicast(event.object.address)) stale()
+      },
+      stale,
+      { devices: ['*'], kinds: ['address'] },
+    )
+    await this.#watch.ready
+    await this.#detect({ keepsStored: false }, signal)
   }
 
-  /** Somebody has removed an annotation, or made the Node anew, or changed the interface's MTU. */
+  async stop(): Promise<void> {
+    await this.#watch?.close()
+  }
+
+  /**
+   * Somebody has removed an annotation, made the Node anew, or changed addresses or the MTU. An address that is still
+   * there stays: another that comes (a virtual one, say) must not end all sessions.
+   */
   async sync(): Promise<void> {
     const node = this.#deps.nodes.get(this.#deps.nodeName)
     const annotations = node?.metadata.annotations
     const isMissing = this.#methods.some(({ family }) => annotations?.[annotationOf[family]] === undefined)
-    if (node !== undefined && isMissing) await this.detect(AbortSignal.timeout(10_000))
-    else if (this.#found?.interfaceName !== undefined) {
+    if (node !== undefined && (isMissing || this.#isStale)) {
+      await this.#lookAgain()
+    } else if (this.#found?.interfaceName !== undefined) {
       const mtuBytes = await mtuOf(this.#deps.kernel, this.#found.interfaceName)
       this.#found = { ...this.#found, mtuBytes }
     }
+  }
+
+  async #lookAgain(): Promise<void> {
+    // Before the look: what comes meanwhile is looked at next time.
+    this.#isStale = false
+    try {
+      await this.#detect({ keepsStored: true }, AbortSignal.timeout(10_000))
+    } catch (error) {
+      this.#isStale = true
+      throw error
+    }
+  }
+
+  async #detect({ keepsStored }: { keepsStored: boolean }, signal: AbortSignal): Promise<void> {
+    const found: NodeAddress[] = []
+    for (const how of this.#methods) found.push(await ensureNodeAddress(this.#deps, { ...how, keepsStored }, signal))
+    this.#found = found.find(({ interfaceName }) => interfaceName !== undefined)
+    this.#report(found.flatMap(({ doubts }) => doubts))
+  }
+
+  /** Each once, and again when it was away in between. */
+  #report(doubts: readonly string[]): void {
+    for (const doubt of doubts) {
+      if (!this.#doubts.includes(doubt)) this.#options.reports.ofNode('NodeAddressInDoubt', doubt)
+    }
+    this.#doubts = doubts
   }
 }
 

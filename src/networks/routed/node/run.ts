@@ -63,13 +63,13 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     this.#settings = settings
     this.#deps = deps
     this.#sources = createSources(deps)
-    this.#address = new OwnAddress(deps, settings)
+    const reports = new Reports(deps)
+    this.#address = new OwnAddress(deps, settings, { reports, onChange: () => this.#parts.change('address') })
     this.#context = createContext(settings, this.#sources, {
       nodeMtuBytes: () => this.#podMtuBytes(),
       requireReachable: (address) => this.#tunnels.requireReachable(address),
     })
     this.addresses = addressManagement(this.#context)
-    const reports = new Reports(deps)
     this.#repairs = new Repairs(deps.log)
     this.#nft = new NftTable({
       kernel: deps.kernel,
@@ -96,7 +96,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     const { pools, affinities } = this.#sources
     await startSources(this.#sources, signal)
     await ensureDefaultPools({ kube, log, pools }, this.#settings)
-    await this.#address.detect(signal)
+    await this.#address.start(signal)
     await this.#repair.start()
     await this.#syncForwarding()
     await this.#parts.sync('tunnels')
@@ -116,7 +116,13 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     this.#stopping.abort()
     this.#unsubscribe()
     this.#bird.stop()
-    await Promise.all([this.#repair.stop(), this.#parts.stop(), this.#context.handles.stop(), this.#tunnels.stop()])
+    await Promise.all([
+      this.#address.stop(),
+      this.#repair.stop(),
+      this.#parts.stop(),
+      this.#context.handles.stop(),
+      this.#tunnels.stop(),
+    ])
   }
 
   attach(request: AttachRequest<RoutedConfig>, signal: AbortSignal): Promise<CniResult> {
