@@ -1,5 +1,6 @@
 import { readConfigList } from '../cni/config.ts'
 import { resourceNameOf } from '../kube/resources/net-attach-def.ts'
+import { assignRouting } from '../meta/routing/assign-routing.ts'
 import { requestedRuntimeConfig } from '../meta/runtime-config.ts'
 import type { PodNetworks } from '../meta/select/pod-networks.ts'
 import type { SelectedAttachment } from '../meta/select/types.ts'
@@ -32,7 +33,14 @@ export function selectAsAgent(networks: PodNetworks, podNamespace: string, conte
     folders: [],
   })
   for (const { driver, configList } of selected) driver.parseConfig(configList)
+  checkRouting(selected)
   return selected
+}
+
+/** Throws what the agent throws when it reads which prefixes a network keeps or takes. */
+export function checkRouting(attachments: Parameters<typeof assignRouting>[0]): void {
+  // Only a node knows what the words for prefixes stand for; all of them are known words.
+  assignRouting(attachments, { conf: { name: 'twinlane' }, prefixes: { pods: [], services: [], nodes: [] } })
 }
 
 /** A network that honours every request: which one the node's file describes is not known. */

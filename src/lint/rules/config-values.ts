@@ -6,6 +6,7 @@ import { drivers, findDriver } from '../../networks/registry.ts'
 import { configTextOf, findConfigJson, findConfigList } from '../definition-config.ts'
 import { describeRefusal } from '../describe-refusal.ts'
 import type { Rule } from '../rule.ts'
+import { checkRouting } from '../select-as-agent.ts'
 import type { Subject } from '../subject.ts'
 import { configField } from './config-syntax.ts'
 
@@ -54,6 +55,7 @@ export const configRefused: Rule = (subject) => {
   try {
     const list = parseConfigList(text, { defaultName: subject.object.metadata.name ?? '' })
     findDriver(list.plugins[0]?.type ?? '').parseConfig(list)
+    checkRouting([{ ifName: 'net1', networkName: list.name, isDefault: false, configList: list }])
     return []
   } catch (error) {
     if (!(error instanceof TwinlaneError)) throw error

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +17,11 @@ import { createFakeKernel } from '../../../src/kernel/fake.ts'
 import { createFakeKube } from '../../../src/kube/fake.ts'
 import { createInformer } from '../../../src/kube/informer.ts'
 import { type PodResource, pods } from '../../../src/kube/resources/core.ts'
-import { networkAttachmentDefinitions } from '../../../src/kube/resources/net-attach-def.ts'
+import {
+  type NetworkAttachmentDefinition,
+  networkAttachmentDefinitions,
+} from '../../../src/kube/resources/net-attach-def.ts'
+import type { NetworkDriver } from '../../../src/networks/driver.ts'
 import { createFakeNetwork, type FakeNetwork } from '../../contract/fake-driver.ts'
 
 /** Never the namespace that the test itself is in. */
@@ -29,51 +33,57 @@ export interface Answer {
   readonly json: Record<string, unknown> | undefined
 }
 
+export interface ServedNetworks {
+  readonly all: readonly FakeNetwork[]
+  readonly find: (type: string) => NetworkDriver
+}
+
 /**
  * The agent's CNI side on its socket, over a kernel, an API and networks in memory: one pod, default/web, one
  * definition, default/second.
  */
 export class ServedAgent {
-  readonly first: FakeNetwork
-  readonly second: FakeNetwork
+  readonly #networks: ServedNetworks
   readonly #folder: string
   readonly #server: CniServer
-  readonly #pod: { current: PodResource }
+  readonly #objects: Objects
   readonly #stop: AbortController
   readonly #statusWriter: StatusWriter
 
   private constructor(parts: {
-    first: FakeNetwork
-    second: FakeNetwork
+    networks: ServedNetworks
     folder: string
     server: CniServer
-    pod: { current: PodResource }
+    objects: Objects
     stop: AbortController
     statusWriter: StatusWriter
   }) {
-    this.first = parts.first
-    this.second = parts.second
+    this.#networks = parts.networks
     this.#folder = parts.folder
     this.#server = parts.server
-    this.#pod = parts.pod
+    this.#objects = parts.objects
     this.#stop = parts.stop
     this.#statusWriter = parts.statusWriter
   }
 
-  static async start(): Promise<ServedAgent> {
+  /** `plugins` are executables that the node has. */
+  static async start(
+    networks: ServedNetworks = twoNetworks(),
+    { plugins = [] }: { plugins?: readonly string[] } = {},
+  ): Promise<ServedAgent> {
     const folder = await mkdtemp(join(tmpdir(), 'fuzz-'))
-    const first = createFakeNetwork({ type: 'first' })
-    const second = createFakeNetwork({ type: 'second' })
+    await mkdir(join(folder, 'bin'))
+    for (const plugin of plugins) await writeFile(join(folder, 'bin', plugin), '')
     const stop = new AbortController()
-    const pod = { current: podWith(undefined) }
+    const objects = { pod: podWith(undefined), definition: definitionWith('{"cniVersion":"1.0.0","type":"second"}') }
     const statusWriter = new StatusWriter(createFakeKube(), silentLog, new Calm())
-    const context = await createContext({ folder, networks: [first, second], pod, statusWriter, stop })
+    const context = await createContext({ folder, networks, objects, statusWriter, stop })
     const server = await serveCni({
       socketPath: join(folder, 'cni.sock'),
       handle: createCniHandle(context),
       log: silentLog,
     })
-    return new ServedAgent({ first, second, folder, server, pod, stop, statusWriter })
+    return new ServedAgent({ networks, folder, server, objects, stop, statusWriter })
   }
 
   async stop(): Promise<void> {
@@ -84,17 +94,30 @@ export class ServedAgent {
   }
 
   annotate(networks: string | undefined): void {
-    this.#pod.current = podWith(networks)
+    this.#objects.pod = podWith(networks)
+  }
+
+  /** Gives default/second another configuration. */
+  define(config: string): void {
+    this.#objects.definition = definitionWith(config)
+  }
+
+  get pod(): PodResource {
+    return this.#objects.pod
+  }
+
+  get definition(): NetworkAttachmentDefinition {
+    return this.#objects.definition
   }
 
   /** Everything attached is forgotten by the networks. */
   forget(): void {
-    for (const network of [this.first, this.second]) network.attached.clear()
+    for (const network of this.#networks.all) network.attached.clear()
   }
 
   /** Interfaces that a container has. */
   attachedTo(containerId: string): string[] {
-    const keys = [...this.first.attached.keys(), ...this.second.attached.keys()]
+    const keys = this.#networks.all.flatMap(({ attached }) => [...attached.keys()])
     return keys.filter((key) => key.startsWith(`${containerId}/`))
   }
 
@@ -129,24 +152,39 @@ function podWith(networks: string | undefined): PodResource {
   return { metadata: { name: 'web', namespace: 'default', uid: 'u', annotations } }
 }
 
+function definitionWith(config: string): NetworkAttachmentDefinition {
+  return { metadata: { name: 'second', namespace: 'default' }, spec: { config } }
+}
+
+/** What the agent's informers hold now. */
+interface Objects {
+  pod: PodResource
+  definition: NetworkAttachmentDefinition
+}
+
+function twoNetworks(): ServedNetworks {
+  const [first, second] = [createFakeNetwork({ type: 'first' }), createFakeNetwork({ type: 'second' })]
+  return { all: [first, second], find: (type) => (type === 'first' ? first : second).driver }
+}
+
 async function createContext(parts: {
   folder: string
-  networks: readonly [FakeNetwork, FakeNetwork]
-  pod: { current: PodResource }
+  networks: ServedNetworks
+  objects: Objects
   statusWriter: StatusWriter
   stop: AbortController
 }): Promise<CniContext> {
-  const { folder, networks, pod, statusWriter, stop } = parts
-  const [first, second] = networks
+  const { folder, networks, objects, statusWriter, stop } = parts
   const kube = createFakeKube()
-  const config = JSON.stringify({ cniVersion: '1.0.0', type: 'second' })
-  kube.seed(networkAttachmentDefinitions, { metadata: { name: 'second', namespace: 'default' }, spec: { config } })
   const definitions = createInformer(kube, networkAttachmentDefinitions, { log: silentLog })
   const podInformer = createInformer(kube, pods, { log: silentLog })
   await Promise.all([definitions.start(stop.signal), podInformer.start(stop.signal)])
-  podInformer.get = (name, namespace) => (name === 'web' && namespace === 'default' ? pod.current : undefined)
+  podInformer.get = (name, namespace) => (name === 'web' && namespace === 'default' ? objects.pod : undefined)
+  definitions.get = (name, namespace) => (name === 'second' && namespace === 'default' ? objects.definition : undefined)
   const kernel = createFakeKernel()
   kernel.addNetns(netns)
+  // The networks in memory make no interfaces that something could be routed by.
+  kernel.apply = async () => {}
   const store = new AttachmentStore(join(folder, 'attachments'))
   await store.open()
   const at = (name: string): string => join(folder, name)
@@ -155,7 +193,7 @@ async function createContext(parts: {
     kernel,
     pods: podInformer,
     definitions,
-    networks: new Networks([first, second], (type) => (type === 'first' ? first : second).driver),
+    networks: new Networks(networks.all, networks.find),
     devices: new Devices({ kubeletFolder: at('kubelet'), deviceInfoFolder: at('devinfo') }),
     store,
     events: { event: () => {} },
