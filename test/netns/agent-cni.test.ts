@@ -2,48 +2,15 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Lifecycle } from '../../src/base/lifecycle.ts'
-import { createKernel } from '../../src/kernel/linux.ts'
-import type { FakeKube } from '../../src/kube/fake.ts'
+import { describe, expect, test } from 'vitest'
 import { events, pods } from '../../src/kube/resources/core.ts'
-import {
-  createTestAgent,
-  createTestKube,
-  makeTestFolder,
-  removeTestFolder,
-  testDefinition,
-  testPod,
-} from '../support/agent.ts'
-import { buildShim, type CniOutcome, runCni } from '../support/cni.ts'
+import { testDefinition, testPod } from '../support/agent.ts'
+import { childReady } from '../support/child-ready.ts'
+import type { CniOutcome } from '../support/cni.ts'
 import { ip, ipJson, makeNetns, removeNetns } from '../support/netns.ts'
+import { usePodSandbox } from './support/pod-sandbox.ts'
 
-const kernel = createKernel()
-let shimFolder: string
-let shim: string
-let folder: string
-let netns: string
-let kube: FakeKube
-let agent: Lifecycle | undefined
-
-beforeAll(async () => {
-  shimFolder = await makeTestFolder()
-  shim = await buildShim(shimFolder)
-})
-afterAll(async () => {
-  await kernel.close()
-  await removeTestFolder(shimFolder)
-})
-beforeEach(async () => {
-  folder = await makeTestFolder()
-  netns = await makeNetns()
-})
-afterEach(async () => {
-  await agent?.stop()
-  agent = undefined
-  await removeNetns(netns)
-  await removeTestFolder(folder)
-})
+const sandbox = usePodSandbox()
 
 /** The article's shape with Debian's plugins: a point-to-point default network, and a bridge with two pod routes. */
 function definitions() {
@@ -65,7 +32,7 @@ function ipam(subnet: string, routes: string[]) {
   const gateway = subnet.replace(/\.0\/\d+$/, '.1')
   return {
     type: 'host-local',
-    dataDir: join(folder, 'ipam'),
+    dataDir: join(sandbox.folder, 'ipam'),
     ranges: [[{ subnet, gateway }]],
     routes: routes.map((dst) => ({ dst, gw: gateway })),
   }
@@ -81,51 +48,26 @@ async function startAgent(pod = testPod('web', annotation), extra: [string, obje
   const nads = [['second', definitions().bridge] as const, ...extra].map(([name, config]) =>
     testDefinition(name, config),
   )
-  kube = createTestKube({ pods: [pod], definitions: nads })
-  agent = createTestAgent({ folder, kube, kernel, shim })
-  await agent.start(new AbortController().signal)
+  await sandbox.startAgent({ pods: [pod], definitions: nads })
 }
 
 function call(command: string, changes: { env?: Record<string, string>; config?: object } = {}): Promise<CniOutcome> {
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: 'c1',
-    CNI_NETNS: netns,
-    CNI_IFNAME: 'eth0',
-    CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web',
-    TWINLANE_SOCKET: join(folder, 'run/cni.sock'),
-    ...changes.env,
-  }
   const config = { cniVersion: '1.0.0', name: 'multus-cni-network', type: 'twinlane', delegates: [definitions().ptp] }
-  return runCni(join(folder, 'bin/twinlane'), env, { ...config, ...changes.config })
-}
-
-async function leases(): Promise<string[]> {
-  const networks = existsSync(join(folder, 'ipam')) ? await readdir(join(folder, 'ipam')) : []
-  const files = await Promise.all(networks.map((name) => readdir(join(folder, 'ipam', name))))
-  return files.flat().filter((name) => /^\d/.test(name))
-}
-
-async function podLinks(): Promise<unknown[]> {
-  return (await ipJson(netns, 'link')).map((link) => link.ifname).filter((name) => name !== 'lo')
+  return sandbox.call(command, { ...config, ...changes.config }, changes.env)
 }
 
 async function nodeVeths(): Promise<unknown[]> {
   return (await ipJson('/proc/self/ns/net', 'link', 'show', 'type', 'veth')).map((link) => link.ifname)
 }
 
-async function records(): Promise<string[]> {
-  return await readdir(join(folder, 'state/attachments'))
-}
-
 async function expectNothingLeft(): Promise<void> {
-  expect(await leases()).toEqual([])
+  expect(await sandbox.leases()).toEqual([])
   expect(await nodeVeths()).toEqual([])
-  expect(await records()).toEqual([])
+  expect(await sandbox.records()).toEqual([])
 }
 
 async function eventLines(): Promise<string[]> {
-  const { items } = await kube.list(events)
+  const { items } = await sandbox.kube.list(events)
   return items.map((item) => `${item.type} ${item.reason} ${item.message}`)
 }
 
@@ -135,8 +77,8 @@ describe('a pod with two networks', () => {
     const { code, json } = await call('ADD')
     expect(json).toMatchObject({ cniVersion: '1.0.0', ips: [{ address: '10.244.1.2/24', gateway: '10.244.1.1' }] })
     expect(code).toBe(0)
-    expect(await podLinks()).toEqual(['eth0', 'eth1'])
-    const routes = (await ip(netns, 'route')).split('\n').map((line) => line.trim())
+    expect(await sandbox.interfaces()).toEqual(['eth0', 'eth1'])
+    const routes = (await ip(sandbox.netns, 'route')).split('\n').map((line) => line.trim())
     expect(routes.slice(0, 4)).toEqual([
       'default via 10.144.0.1 dev eth1',
       '10.96.0.0/16 via 10.144.0.1 dev eth1',
@@ -144,9 +86,13 @@ describe('a pod with two networks', () => {
       '10.144.0.0/16 via 10.144.0.1 dev eth1',
     ])
     expect(routes.filter((line) => line.startsWith('default'))).toHaveLength(1)
-    expect(await ip(netns, 'route', 'get', '203.0.113.1', 'from', '10.244.1.2')).toContain('via 10.244.1.1 dev eth0')
-    expect(await ip(netns, 'route', 'get', '203.0.113.1', 'from', '10.144.0.2')).toContain('via 10.144.0.1 dev eth1')
-    expect(await ip(netns, 'route', 'get', '203.0.113.1')).toContain('dev eth1')
+    expect(await ip(sandbox.netns, 'route', 'get', '203.0.113.1', 'from', '10.244.1.2')).toContain(
+      'via 10.244.1.1 dev eth0',
+    )
+    expect(await ip(sandbox.netns, 'route', 'get', '203.0.113.1', 'from', '10.144.0.2')).toContain(
+      'via 10.144.0.1 dev eth1',
+    )
+    expect(await ip(sandbox.netns, 'route', 'get', '203.0.113.1')).toContain('dev eth1')
     expect(JSON.stringify(json)).not.toContain('"0.0.0.0/0"')
   })
 
@@ -156,10 +102,10 @@ describe('a pod with two networks', () => {
     await expect
       .poll(
         async () =>
-          (await kube.get(pods, 'web', 'default')).metadata.annotations?.['k8s.v1.cni.cncf.io/network-status'],
+          (await sandbox.kube.get(pods, 'web', 'default')).metadata.annotations?.['k8s.v1.cni.cncf.io/network-status'],
       )
       .toBeDefined()
-    const { annotations } = (await kube.get(pods, 'web', 'default')).metadata
+    const { annotations } = (await sandbox.kube.get(pods, 'web', 'default')).metadata
     expect(JSON.parse(annotations?.['k8s.v1.cni.cncf.io/network-status'] ?? '')).toMatchObject([
       { name: 'k8s-pod-network', interface: 'eth0', ips: ['10.244.1.2'], default: true, dns: {} },
       { name: 'default/second', interface: 'eth1', ips: ['10.144.0.2'], gateway: ['10.144.0.1'], dns: {} },
@@ -174,26 +120,26 @@ describe('a pod with two networks', () => {
     await startAgent()
     await call('ADD')
     expect(await call('CHECK')).toEqual({ code: 0, json: undefined })
-    await ip(netns, 'route', 'delete', 'default')
+    await ip(sandbox.netns, 'route', 'delete', 'default')
     expect((await call('CHECK')).json).toMatchObject({ code: 999 })
     expect((await call('CHECK')).json?.msg).toContain('the route 0.0.0.0/0 via 10.144.0.1 dev eth1 is missing')
-    await ip(netns, 'link', 'delete', 'eth1')
+    await ip(sandbox.netns, 'link', 'delete', 'eth1')
     expect((await call('CHECK')).json?.msg).toContain('network "default/second" (eth1)')
   })
 
   test('is removed by DEL with the API server, the pod and the namespace gone, and again without harm', async () => {
     await startAgent()
     await call('ADD')
-    expect(await leases()).toHaveLength(2)
-    await kube.delete(pods, 'web', { namespace: 'default' })
-    kube.intercept(() => {
+    expect(await sandbox.leases()).toHaveLength(2)
+    await sandbox.kube.delete(pods, 'web', { namespace: 'default' })
+    sandbox.kube.intercept(() => {
       throw new Error('the API server is down')
     })
-    await removeNetns(netns)
+    await removeNetns(sandbox.netns)
     expect(await call('DEL', { env: { CNI_NETNS: '' } })).toEqual({ code: 0, json: undefined })
     await expectNothingLeft()
     expect(await call('DEL', { env: { CNI_NETNS: '' } })).toEqual({ code: 0, json: undefined })
-    kube.intercept(undefined)
+    sandbox.kube.intercept(undefined)
   })
 })
 
@@ -217,7 +163,7 @@ describe('a pod that cannot have what it asks for does not start, and nothing is
     expect(code).toBe(1)
     expect(json?.cniVersion).toBe('1.0.0')
     expect(json?.msg).toContain(message)
-    expect(await podLinks()).toEqual([])
+    expect(await sandbox.interfaces()).toEqual([])
     await expectNothingLeft()
     await expect.poll(async () => (await eventLines()).some((line) => line.startsWith('Warning'))).toBe(true)
   })
@@ -239,10 +185,10 @@ describe('a pod that cannot have what it asks for does not start, and nothing is
 
 describe('the agent', () => {
   test('installs its executable under the names of the roles, and never over another vendor’s', async () => {
-    await import('node:fs/promises').then((fs) => fs.mkdir(join(folder, 'bin')))
-    await writeFile(join(folder, 'bin/calico'), '#!/bin/sh\n')
+    await import('node:fs/promises').then((fs) => fs.mkdir(join(sandbox.folder, 'bin')))
+    await writeFile(join(sandbox.folder, 'bin/calico'), '#!/bin/sh\n')
     await startAgent()
-    expect((await readdir(join(folder, 'bin'))).sort()).toEqual([
+    expect((await readdir(join(sandbox.folder, 'bin'))).sort()).toEqual([
       'calico',
       'calico-ipam',
       'multus',
@@ -251,8 +197,8 @@ describe('the agent', () => {
       'twinlane',
       'twinlane-ipam',
     ])
-    expect(await readFile(join(folder, 'bin/calico'), 'utf8')).toBe('#!/bin/sh\n')
-    expect(JSON.parse(await readFile(join(folder, 'net.d/00-twinlane.conf'), 'utf8'))).toEqual({
+    expect(await readFile(join(sandbox.folder, 'bin/calico'), 'utf8')).toBe('#!/bin/sh\n')
+    expect(JSON.parse(await readFile(join(sandbox.folder, 'net.d/00-twinlane.conf'), 'utf8'))).toEqual({
       cniVersion: '1.0.0',
       name: 'multus-cni-network',
       type: 'twinlane',
@@ -263,7 +209,7 @@ describe('the agent', () => {
   test('reports a record that cannot be read and never calls that success', async () => {
     await startAgent()
     await call('ADD')
-    await writeFile(join(folder, 'state/attachments/c1@eth0.json'), '{"version":1')
+    await writeFile(join(sandbox.folder, 'state/attachments/c1@eth0.json'), '{"version":1')
     const { code, json } = await call('DEL')
     expect(code).toBe(1)
     expect(json?.msg).toContain('c1@eth0.json cannot be read')
@@ -274,7 +220,7 @@ describe('the agent', () => {
     await call('ADD')
     const config = { cniVersion: '1.1.0', 'cni.dev/valid-attachments': [{ containerID: 'c1', ifname: 'eth0' }] }
     expect(await call('GC', { config })).toEqual({ code: 0, json: undefined })
-    expect(await leases()).toHaveLength(2)
+    expect(await sandbox.leases()).toHaveLength(2)
     expect((await call('GC', { config: { ...config, 'cni.dev/valid-attachments': [] } })).code).toBe(0)
     await expectNothingLeft()
   })
@@ -295,7 +241,7 @@ describe('the agent', () => {
     const env = (index: number) => ({ CNI_CONTAINERID: `c${index}`, CNI_NETNS: spaces[index] ?? '' })
     const added = await Promise.all(spaces.map((_, index) => call('ADD', { env: env(index) })))
     expect(added.map((outcome) => outcome.code)).toEqual(spaces.map(() => 0))
-    expect(await leases()).toHaveLength(20)
+    expect(await sandbox.leases()).toHaveLength(20)
     const deleted = await Promise.all(spaces.map((_, index) => call('DEL', { env: env(index) })))
     expect(deleted.map((outcome) => outcome.code)).toEqual(spaces.map(() => 0))
     await expectNothingLeft()
@@ -312,9 +258,16 @@ describe('after kill -9', () => {
         ['second', definitions().bridge],
       ],
     }
-    const args = ['--import', 'tsx', 'test/support/agent-process.ts', folder, shim, JSON.stringify(objects)]
+    const args = [
+      '--import',
+      'tsx',
+      'test/support/agent-process.ts',
+      sandbox.folder,
+      sandbox.shim,
+      JSON.stringify(objects),
+    ]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    await new Promise((resolve) => child.stdout.once('data', resolve))
+    await childReady(child, 'the agent')
     return child
   }
 
@@ -326,18 +279,18 @@ describe('after kill -9', () => {
 
   test('in the middle of an ADD, the runtime is told to try again and the next agent takes everything back', async () => {
     const first = await startProcess('slow')
-    const began = join(folder, 'began')
+    const began = join(sandbox.folder, 'began')
     const script = `#!/bin/sh\n[ "$CNI_COMMAND" = ADD ] && { touch ${began}; exec sleep 5; }\nexit 0\n`
-    await writeFile(join(folder, 'bin/slow'), script)
-    await chmod(join(folder, 'bin/slow'), 0o755)
+    await writeFile(join(sandbox.folder, 'bin/slow'), script)
+    await chmod(join(sandbox.folder, 'bin/slow'), 0o755)
     const answer = call('ADD')
     await expect.poll(() => existsSync(began), { timeout: 5000 }).toBe(true)
-    expect(await leases()).toHaveLength(1)
+    expect(await sandbox.leases()).toHaveLength(1)
     await kill(first)
     expect((await answer).json).toMatchObject({ code: 11 })
     expect((await call('DEL')).json).toMatchObject({ code: 11 })
     await kill(await startProcess('slow'))
-    expect(await podLinks()).toEqual([])
+    expect(await sandbox.interfaces()).toEqual([])
     await expectNothingLeft()
   })
 

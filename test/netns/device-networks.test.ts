@@ -1,61 +1,38 @@
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Lifecycle } from '../../src/base/lifecycle.ts'
-import { createKernel } from '../../src/kernel/linux.ts'
-import type { FakeKube } from '../../src/kube/fake.ts'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { pods } from '../../src/kube/resources/core.ts'
-import {
-  createTestAgent,
-  createTestKube,
-  makeTestFolder,
-  removeTestFolder,
-  testDefinition,
-  testPod,
-} from '../support/agent.ts'
-import { buildShim, type CniOutcome, runCni } from '../support/cni.ts'
+import { testDefinition, testPod } from '../support/agent.ts'
+import type { CniOutcome } from '../support/cni.ts'
 import { serveKubeletResources } from '../support/kubelet-resources.ts'
-import { ip, ipJson, makeNetns, removeNetns } from '../support/netns.ts'
+import { ip, ipJson } from '../support/netns.ts'
+import { usePodSandbox } from './support/pod-sandbox.ts'
 
-const kernel = createKernel()
+const sandbox = usePodSandbox()
 const resourceName = 'intel.com/sriov'
-let folder: string
-let netns: string
-let kube: FakeKube
-let agent: Lifecycle | undefined
 let kubelet: { close(): void } | undefined
 
-beforeEach(async () => {
-  folder = await makeTestFolder()
-  await buildShim(folder)
-  netns = await makeNetns()
-})
-afterEach(async () => {
-  await agent?.stop()
-  agent = undefined
+afterEach(() => {
   kubelet?.close()
   kubelet = undefined
-  await removeNetns(netns)
-  await removeTestFolder(folder)
 })
 beforeAll(() => {
   // The default network of these tests.
   expect(existsSync('/usr/lib/cni/ptp')).toBe(true)
 })
-afterAll(() => kernel.close())
 
 /** A plugin that keeps what it was told and says that it made the interface. */
 async function installPlugin(): Promise<void> {
   const result = '{"cniVersion":"1.0.0","interfaces":[{"name":"%s","sandbox":"pod"}]}'
-  const path = join(folder, 'bin/sriov')
+  const path = join(sandbox.folder, 'bin/sriov')
   const script = [
     '#!/bin/sh',
-    `cat > ${folder}/$CNI_COMMAND-$CNI_IFNAME`,
+    `cat > ${sandbox.folder}/$CNI_COMMAND-$CNI_IFNAME`,
     `[ $CNI_COMMAND = ADD ] && printf '${result}' "$CNI_IFNAME"`,
     'exit 0',
   ]
-  await mkdir(join(folder, 'bin'), { recursive: true })
+  await mkdir(join(sandbox.folder, 'bin'), { recursive: true })
   await writeFile(path, script.join('\n'))
   await chmod(path, 0o755)
 }
@@ -65,44 +42,31 @@ async function startAgent(networks: string): Promise<void> {
   const config = { cniVersion: '1.0.0', type: 'sriov', capabilities: { deviceID: true, CNIDeviceInfoFile: true } }
   const definition = testDefinition('sriov', config)
   const annotations = { 'k8s.v1.cni.cncf.io/resourceName': resourceName }
-  kube = createTestKube({
+  await sandbox.startAgent({
     pods: [testPod('web', networks)],
     definitions: [
       { ...definition, metadata: { ...definition.metadata, annotations } },
       testDefinition('plain', { cniVersion: '1.0.0', type: 'bridge', bridge: 'br-plain', ipam: {} }),
     ],
   })
-  agent = createTestAgent({ folder, kube, kernel, shim: join(folder, 'twinlane-shim') })
-  await agent.start(new AbortController().signal)
 }
 
 async function giveDevices(deviceIds: readonly string[]): Promise<void> {
   const devices = [{ resourceName, deviceIds }]
-  kubelet = await serveKubeletResources(join(folder, 'kubelet'), [{ name: 'web', namespace: 'default', devices }])
+  kubelet = await serveKubeletResources(join(sandbox.folder, 'kubelet'), [
+    { name: 'web', namespace: 'default', devices },
+  ])
 }
 
 function call(command: string): Promise<CniOutcome> {
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: 'c1',
-    CNI_NETNS: netns,
-    CNI_IFNAME: 'eth0',
-    CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web',
-    TWINLANE_SOCKET: join(folder, 'run/cni.sock'),
-  }
-  const ipam = { type: 'host-local', subnet: '10.1.0.0/24', dataDir: join(folder, 'ipam') }
+  const ipam = { type: 'host-local', subnet: '10.1.0.0/24', dataDir: join(sandbox.folder, 'ipam') }
   const delegates = [{ cniVersion: '1.0.0', name: 'k8s-pod-network', type: 'ptp', ipam }]
   const config = { cniVersion: '1.0.0', name: 'multus-cni-network', type: 'multus', delegates }
-  return runCni(join(folder, 'bin/multus'), env, config)
+  return sandbox.call(command, config)
 }
 
 async function toldTo(command: string, ifName: string): Promise<Record<string, unknown>> {
-  return JSON.parse(await readFile(join(folder, `${command}-${ifName}`), 'utf8'))
-}
-
-async function leases(): Promise<string[]> {
-  const path = join(folder, 'ipam/k8s-pod-network')
-  return existsSync(path) ? (await readdir(path)).filter((name) => /^\d/.test(name)) : []
+  return JSON.parse(await readFile(join(sandbox.folder, `${command}-${ifName}`), 'utf8'))
 }
 
 describe('networks that are made of devices', () => {
@@ -115,7 +79,7 @@ describe('networks that are made of devices', () => {
       deviceID: '0000:02:00.0',
       runtimeConfig: {
         deviceID: '0000:02:00.0',
-        CNIDeviceInfoFile: join(folder, 'devinfo/cni/default-sriov-c1_vf2'),
+        CNIDeviceInfoFile: join(sandbox.folder, 'devinfo/cni/default-sriov-c1_vf2'),
       },
     })
     kubelet?.close()
@@ -126,13 +90,14 @@ describe('networks that are made of devices', () => {
   test('are shown with their device information, which goes with the pod', async () => {
     await giveDevices(['0000:01:00.0'])
     const info = { type: 'pci', version: '1.1.0', pci: { 'pci-address': '0000:01:00.0' } }
-    await mkdir(join(folder, 'devinfo/dp'), { recursive: true })
-    await writeFile(join(folder, 'devinfo/dp/intel.com-sriov-0000:01:00.0-device.json'), JSON.stringify(info))
+    await mkdir(join(sandbox.folder, 'devinfo/dp'), { recursive: true })
+    await writeFile(join(sandbox.folder, 'devinfo/dp/intel.com-sriov-0000:01:00.0-device.json'), JSON.stringify(info))
     await startAgent('sriov@vf1')
     await call('ADD')
-    expect(await readdir(join(folder, 'devinfo/cni'))).toEqual(['default-sriov-c1_vf1'])
+    expect(await readdir(join(sandbox.folder, 'devinfo/cni'))).toEqual(['default-sriov-c1_vf1'])
     const statusOf = async (): Promise<string> =>
-      (await kube.get(pods, 'web', 'default')).metadata.annotations?.['k8s.v1.cni.cncf.io/network-status'] ?? '[]'
+      (await sandbox.kube.get(pods, 'web', 'default')).metadata.annotations?.['k8s.v1.cni.cncf.io/network-status'] ??
+      '[]'
     await expect
       .poll(async () => JSON.parse(await statusOf()))
       .toMatchObject([
@@ -140,8 +105,8 @@ describe('networks that are made of devices', () => {
         { name: 'default/sriov', interface: 'vf1', 'device-info': info },
       ])
     await call('DEL')
-    expect(await readdir(join(folder, 'devinfo/cni'))).toEqual([])
-    expect(await readdir(join(folder, 'devinfo/dp'))).toHaveLength(1)
+    expect(await readdir(join(sandbox.folder, 'devinfo/cni'))).toEqual([])
+    expect(await readdir(join(sandbox.folder, 'devinfo/dp'))).toHaveLength(1)
   })
 
   test('keep the pod from starting when they have run out, and nothing is left', async () => {
@@ -150,8 +115,8 @@ describe('networks that are made of devices', () => {
     const { code, json } = await call('ADD')
     expect(code).toBe(1)
     expect(json?.msg).toContain(`network default/sriov needs a device of ${resourceName}, and the pod has 1`)
-    expect(existsSync(join(folder, 'ADD-net1'))).toBe(false)
-    expect(await leases()).toEqual([])
+    expect(existsSync(join(sandbox.folder, 'ADD-net1'))).toBe(false)
+    expect(await sandbox.leases()).toEqual([])
   })
 
   test('keep the pod waiting while the kubelet does not tell', async () => {
@@ -164,10 +129,10 @@ describe('networks that are made of devices', () => {
 
 test('an interface that is already in the pod is a clear failure, and nothing is left but it', async () => {
   await startAgent('plain@eth1')
-  await ip(netns, 'link', 'add', 'eth1', 'type', 'bridge')
+  await ip(sandbox.netns, 'link', 'add', 'eth1', 'type', 'bridge')
   const { code, json } = await call('ADD')
   expect(code).toBe(1)
   expect(json?.msg).toContain('network "default/plain" (eth1): the pod has an interface "eth1" already')
-  expect((await ipJson(netns, 'link')).map((link) => link.ifname)).toEqual(['lo', 'eth1'])
-  expect(await leases()).toEqual([])
+  expect((await ipJson(sandbox.netns, 'link')).map((link) => link.ifname)).toEqual(['lo', 'eth1'])
+  expect(await sandbox.leases()).toEqual([])
 })

@@ -1,52 +1,21 @@
-import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exec } from '../../src/base/exec.ts'
 import { familyOf } from '../../src/base/ip.ts'
-import type { Lifecycle } from '../../src/base/lifecycle.ts'
 import { createLog } from '../../src/base/log.ts'
 import { waitFor } from '../../src/base/observable.ts'
-import { createKernel } from '../../src/kernel/linux.ts'
 import { createInformer } from '../../src/kube/informer.ts'
 import { pods } from '../../src/kube/resources/core.ts'
-import {
-  createTestAgent,
-  createTestKube,
-  makeTestFolder,
-  removeTestFolder,
-  testDefinition,
-  testPod,
-} from '../support/agent.ts'
-import { buildShim, runCni } from '../support/cni.ts'
-import { ip, ipJson, makeNetns, removeNetns } from '../support/netns.ts'
+import { testDefinition, testPod } from '../support/agent.ts'
+import { ip, ipJson } from '../support/netns.ts'
+import { usePodSandbox } from './support/pod-sandbox.ts'
 
-const kernel = createKernel()
-let shimFolder: string
-let shim: string
-let folder: string
-let netns: string
-let agent: Lifecycle | undefined
+const sandbox = usePodSandbox()
 
 beforeAll(async () => {
-  shimFolder = await makeTestFolder()
-  shim = await buildShim(shimFolder)
   await exec('ip', ['link', 'add', 'uplink', 'type', 'veth', 'peer', 'name', 'uplink-peer'])
   for (const name of ['uplink', 'uplink-peer']) await exec('ip', ['link', 'set', name, 'up'])
 })
-afterAll(async () => {
-  await exec('ip', ['link', 'delete', 'uplink'])
-  await kernel.close()
-  await removeTestFolder(shimFolder)
-})
-beforeEach(async () => {
-  folder = await makeTestFolder()
-  netns = await makeNetns()
-})
-afterEach(async () => {
-  await agent?.stop()
-  agent = undefined
-  await removeNetns(netns)
-  await removeTestFolder(folder)
-})
+afterAll(() => exec('ip', ['link', 'delete', 'uplink']))
 
 const first = {
   cniVersion: '1.0.0',
@@ -86,10 +55,12 @@ describe.each([
     const { result, status } = await addPod(second, asked)
     for (const family of [4, 6] as const) {
       const isMoved = asked.some((gateway) => familyOf(gateway) === family)
-      const inKernel = (await ipJson(netns, `-${family}`, 'route', 'show', 'default')).map(({ dev, gateway }) => ({
-        dev,
-        gateway,
-      }))
+      const inKernel = (await ipJson(sandbox.netns, `-${family}`, 'route', 'show', 'default')).map(
+        ({ dev, gateway }) => ({
+          dev,
+          gateway,
+        }),
+      )
       expect(inKernel).toHaveLength(1)
       expect(inKernel[0]?.dev).toBe(isMoved ? 'eth1' : 'eth0')
       const told = status.flatMap((entry) =>
@@ -107,17 +78,17 @@ describe.each([
   test('each address answers by its own interface, and the first one reaches its subnet by its gateway', async () => {
     await addPod(second, asked)
     const [four, six] = second.ipam.addresses.map(({ address }) => address.split('/')[0] ?? '')
-    expect(await ip(netns, 'route', 'get', '203.0.113.1', 'from', '10.1.0.2')).toContain('dev eth0')
-    expect(await ip(netns, 'route', 'get', '203.0.113.1', 'from', four ?? '')).toContain('dev eth1')
-    expect(await ip(netns, '-6', 'route', 'get', '2001:db8::1', 'from', 'fd01::2')).toContain('dev eth0')
-    expect(await ip(netns, '-6', 'route', 'get', '2001:db8::1', 'from', six ?? '')).toContain('dev eth1')
-    expect(await ip(netns, 'route', 'get', '10.1.0.77', 'from', '10.1.0.2')).toContain('via 10.1.0.1 dev eth0')
+    expect(await ip(sandbox.netns, 'route', 'get', '203.0.113.1', 'from', '10.1.0.2')).toContain('dev eth0')
+    expect(await ip(sandbox.netns, 'route', 'get', '203.0.113.1', 'from', four ?? '')).toContain('dev eth1')
+    expect(await ip(sandbox.netns, '-6', 'route', 'get', '2001:db8::1', 'from', 'fd01::2')).toContain('dev eth0')
+    expect(await ip(sandbox.netns, '-6', 'route', 'get', '2001:db8::1', 'from', six ?? '')).toContain('dev eth1')
+    expect(await ip(sandbox.netns, 'route', 'get', '10.1.0.77', 'from', '10.1.0.2')).toContain('via 10.1.0.1 dev eth0')
   })
 })
 
 test('CHECK sees that a route of an extra table is gone', async () => {
   const { result } = await addPod(bridge, ['10.2.0.1'])
-  await ip(netns, 'route', 'delete', 'default', 'table', '1000')
+  await ip(sandbox.netns, 'route', 'delete', 'default', 'table', '1000')
   const { json } = await call('CHECK', { prevResult: result })
   expect(JSON.stringify(json)).toContain('the route 0.0.0.0/0 via 10.1.0.1 dev eth0 of table 1000 is missing')
 })
@@ -128,7 +99,7 @@ describe('prefixes that do not follow the default route', () => {
     const { result } = await addPod({ ...bridge, keepOnDefaultNetwork: kept }, ['10.2.0.1', 'fd02::1'])
     expect(await routesTo(4, 'default', '198.51.100.0/24')).toEqual(['10.2.0.1 eth1', '10.1.0.1 eth0'])
     expect(await routesTo(6, 'default', '2001:db8:9::/48')).toEqual(['fd02::1 eth1', 'fd01::1 eth0'])
-    expect(await ip(netns, 'route', 'get', '198.51.100.7')).toContain('via 10.1.0.1 dev eth0 src 10.1.0.2')
+    expect(await ip(sandbox.netns, 'route', 'get', '198.51.100.7')).toContain('via 10.1.0.1 dev eth0 src 10.1.0.2')
     expect(result.routes).toContainEqual({ dst: '198.51.100.0/24', gw: '10.1.0.1' })
     expect((await call('CHECK', { prevResult: result })).json).toBeUndefined()
   })
@@ -138,14 +109,14 @@ describe('prefixes that do not follow the default route', () => {
     const { result } = await addPod({ ...bridge, takeFromDefaultNetwork: taken }, [])
     expect(await routesTo(4, 'default', '198.51.100.0/24')).toEqual(['10.1.0.1 eth0', '10.2.0.1 eth1'])
     expect(await routesTo(6, 'default', '2001:db8:9::/48')).toEqual(['fd01::1 eth0', 'fd02::1 eth1'])
-    expect(await ip(netns, 'route', 'get', '198.51.100.7')).toContain('via 10.2.0.1 dev eth1 src 10.2.0.2')
+    expect(await ip(sandbox.netns, 'route', 'get', '198.51.100.7')).toContain('via 10.2.0.1 dev eth1 src 10.2.0.2')
     expect((await call('CHECK', { prevResult: result })).json).toBeUndefined()
   })
 })
 
 /** Gateway and interface of every route of the main table to the destinations, in their order. */
 async function routesTo(family: 4 | 6, ...destinations: string[]): Promise<string[]> {
-  const routes = await ipJson(netns, `-${family}`, 'route')
+  const routes = await ipJson(sandbox.netns, `-${family}`, 'route')
   return destinations.flatMap((destination) =>
     routes.filter(({ dst }) => dst === destination).map(({ gateway, dev }) => `${gateway} ${dev}`),
   )
@@ -160,14 +131,12 @@ async function addPod(second: object, asked: readonly string[]) {
   const networks = JSON.stringify([
     { name: 'second', interface: 'eth1', ...(asked.length > 0 ? { 'default-route': asked } : {}) },
   ])
-  const kube = createTestKube({ pods: [testPod('web', networks)], definitions: [testDefinition('second', second)] })
-  agent = createTestAgent({ folder, kube, kernel, shim })
-  await agent.start(new AbortController().signal)
+  await sandbox.startAgent({ pods: [testPod('web', networks)], definitions: [testDefinition('second', second)] })
   const { code, json } = await call('ADD')
   expect(json).not.toHaveProperty('msg')
   expect(code).toBe(0)
   const stop = new AbortController()
-  const informer = createInformer(kube, pods, { log: createLog({ name: 'test', level: 'silent' }) })
+  const informer = createInformer(sandbox.kube, pods, { log: createLog({ name: 'test', level: 'silent' }) })
   await informer.start(stop.signal)
   const key = 'k8s.v1.cni.cncf.io/network-status'
   const text = await waitFor(informer, () => informer.get('web', 'default')?.metadata.annotations?.[key], {
@@ -180,14 +149,6 @@ async function addPod(second: object, asked: readonly string[]) {
 }
 
 function call(command: string, more: object = {}) {
-  const env = {
-    CNI_COMMAND: command,
-    CNI_CONTAINERID: 'c1',
-    CNI_NETNS: netns,
-    CNI_IFNAME: 'eth0',
-    CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web',
-    TWINLANE_SOCKET: join(folder, 'run/cni.sock'),
-  }
   const config = { cniVersion: '1.0.0', name: 'multus-cni-network', type: 'twinlane', delegates: [first], ...more }
-  return runCni(join(folder, 'bin/twinlane'), env, config)
+  return sandbox.call(command, config)
 }

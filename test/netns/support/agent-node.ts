@@ -12,6 +12,7 @@ import { allocationsOf } from '../../../src/networks/routed/ipam/block.ts'
 import { ipamBlocks, ipamHandles } from '../../../src/networks/routed/resources.ts'
 import { makeTestFolder, removeTestFolder, testDefinition, testPod } from '../../support/agent.ts'
 import { startTestApiServer, type TestApiServer } from '../../support/api-server.ts'
+import { childReady } from '../../support/child-ready.ts'
 import { buildShim, type CniOutcome } from '../../support/cni.ts'
 import { ip, ipJson, removeNetns } from '../../support/netns.ts'
 
@@ -105,10 +106,7 @@ export class AgentNode {
       },
     })
     this.#agent = agent
-    const ready = new Promise<void>((resolve, reject) => {
-      agent.stdout?.once('data', () => resolve())
-      agent.once('exit', (code, signal) => reject(new Error(`the agent ended: ${code ?? signal}`)))
-    })
+    const ready = childReady(agent, 'the agent')
     ready.catch(() => {})
     return { ready }
   }
