@@ -17,6 +17,8 @@ describe('settings of the routed network', () => {
       natOutgoing: true,
       ipv6BlockSize: 122,
       ipv6NatOutgoing: false,
+      ipipMode: 'Never',
+      vxlanMode: 'Never',
       ipAutodetectionMethod: 'first-found',
       mtuBytes: 0,
     })

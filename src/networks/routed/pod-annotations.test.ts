@@ -27,6 +27,7 @@ describe("Calico's annotations", () => {
       pools: { 4: ['a', '10.9.0.0/16'] },
       families: [6],
       mac: '1c:0c:0a:c0:ff:ee',
+      floating: undefined,
     })
     expect(addressing(pod, { ifName: 'net1' })).toEqual({ pools: {}, isOutsideIpam: false })
   })
@@ -65,6 +66,14 @@ describe("Calico's annotations", () => {
     expect(addressing(pod, { features })).toMatchObject({ addresses: ['192.0.2.7'], isOutsideIpam: true })
     expect(() => addressing({ ...pod, ipAddrs: '["10.244.0.7"]' }, { features })).toThrow(
       "can't have both annotations: 'ipAddrs' and 'ipAddrsNoIpam' in use at the same time",
+    )
+  })
+
+  it('name floating addresses where the configuration allows it', () => {
+    const pod = { floatingIPs: '["10.99.0.1","FD00:99::1","10.99.0.1"]' }
+    expect(addressing(pod, { features: { floating_ips: true } }).floating).toEqual(['10.99.0.1', 'fd00:99::1'])
+    expect(() => addressing({ floatingIPs: '["10.99.0.1/32"]' }, { features: { floating_ips: true } })).toThrow(
+      'invalid IP format: 10.99.0.1/32',
     )
   })
 })

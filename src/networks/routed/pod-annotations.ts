@@ -12,6 +12,8 @@ export interface PodAddressing {
   readonly pools: Readonly<Partial<Record<Family, readonly string[]>>>
   readonly families?: readonly Family[] | undefined
   readonly mac?: string | undefined
+  /** By which others reach the pod; canonical. */
+  readonly floating?: readonly string[] | undefined
 }
 
 /** Switches of the CNI configuration without which an annotation is refused. */
@@ -31,7 +33,6 @@ export function podAddressing(
   { ifName, features }: { ifName: string; features: FeatureControl },
 ): PodAddressing {
   if (ifName !== 'eth0') return { pools: {}, isOutsideIpam: false }
-  refuseFloating(pod, features)
   const poolsOf = (name: string): string[] | undefined => parseList(name, pod[name] || namespace[name])
   const [v4, v6] = [poolsOf(`${prefix}ipv4pools`), poolsOf(`${prefix}ipv6pools`)]
   return {
@@ -39,6 +40,7 @@ export function podAddressing(
     pools: { ...(v4 === undefined ? {} : { 4: v4 }), ...(v6 === undefined ? {} : { 6: v6 }) },
     families: parseFamilies(pod[`${prefix}ipFamilies`] || namespace[`${prefix}ipFamilies`]),
     mac: parseMac(pod[`${prefix}hwAddr`]),
+    floating: parseFloating(pod[`${prefix}floatingIPs`], features),
   }
 }
 
@@ -56,14 +58,13 @@ function certainAddresses(
   return { addresses: parseAddresses(outside, pod[outside]), isOutsideIpam: true }
 }
 
-/** Not served here: a pod that counts on a floating address must not start without it. */
-function refuseFloating(pod: Annotations, features: FeatureControl): void {
-  const name = `${prefix}floatingIPs`
-  if (!pod[name]) return
-  requireFeature(features, 'floating_ips', name)
-  throw new ConfigError(`annotation ${name}`, 'floating addresses are not supported', {
-    fix: 'remove the annotation, or give the pod the address itself with ipAddrs',
-  })
+/** Any number of either family. */
+function parseFloating(text: string | undefined, features: FeatureControl): string[] | undefined {
+  const annotation = `${prefix}floatingIPs`
+  const list = parseList(annotation, text || undefined)
+  if (list === undefined) return undefined
+  requireFeature(features, 'floating_ips', annotation)
+  return [...new Set(list.map((each) => parseOne(each, `annotation ${annotation}`).address))]
 }
 
 function requireFeature(features: FeatureControl, feature: keyof FeatureControl, annotation: string): void {

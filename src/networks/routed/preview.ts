@@ -46,6 +46,7 @@ export async function previewRouted(
     result: resultOf({
       ...wiring,
       families: wishes.map(({ family }) => family),
+      floating: [],
       addresses: wishes.map(({ address, candidates }) => address ?? exampleOf(candidates)),
     }),
     ranges: wishes.flatMap(({ address, candidates }) =>

@@ -8,6 +8,7 @@ import { isSameInterface } from '../ipam/handles.ts'
 import { selectPools } from '../ipam/pools.ts'
 import { type PodAddressing, podAddressing } from '../pod-annotations.ts'
 import type { NodeContext } from './context.ts'
+import { requireFamilies } from './floating.ts'
 
 type Request = Pick<AttachRequest<RoutedConfig>, 'config' | 'containerId' | 'ifName' | 'pod' | 'requested'>
 
@@ -16,6 +17,7 @@ export interface Decided {
   readonly plan: AddressPlan
   /** That an annotation asks for. */
   readonly mac: string | undefined
+  readonly floating: readonly string[]
   readonly namespace: NamespaceResource | undefined
 }
 
@@ -24,7 +26,9 @@ export async function decide(context: NodeContext, request: Request): Promise<De
   const namespace = await namespaceOf(context, request.pod.namespace)
   const addressing = addressingOf(context, request, namespace)
   const plan = planAddresses({ config: request.config, settings: context.settings }, request.requested, addressing)
-  return { plan, mac: request.requested.mac?.toLowerCase() ?? addressing.mac, namespace }
+  const floating = addressing.floating ?? []
+  requireFamilies(floating, plan)
+  return { plan, mac: request.requested.mac?.toLowerCase() ?? addressing.mac, floating, namespace }
 }
 
 /** Whether the pod's annotations say that its addresses are none of IPAM's. A pod that is gone says nothing. */

@@ -6,6 +6,7 @@ import { handleIdOf } from '../ipam/handles.ts'
 import { assignAddresses, type Decided, decide } from './assign-addresses.ts'
 import type { NodeContext } from './context.ts'
 import { giveBackAll } from './detach.ts'
+import { requireUnused } from './floating.ts'
 import { decideByPlugin } from './ipam-delegate.ts'
 import { hostInterfaceName, podMac } from './names.ts'
 import { hostOperations, type Pair, pairOperations, podOperations, resultOf } from './wiring.ts'
@@ -52,11 +53,13 @@ async function attachAlone(
       made,
     ])
     for (const address of addresses) context.requireReachable(address)
-    const wiring = { ...pair, addresses }
+    const wiring = { ...pair, addresses, floating: decided.floating }
+    await requireUnused(context, wiring)
     await kernel.applyEach([
       { netns: undefined, operations: hostOperations(wiring) },
       { netns: wiring.netns, operations: podOperations(wiring) },
     ])
+    if (wiring.floating.length > 0) await context.serveFloating()
     signal.throwIfAborted()
     return resultOf(wiring)
   } catch (error) {

@@ -1,5 +1,6 @@
 import { type Family, formatCidr, parseCidr } from '../../../base/ip.ts'
 import type { IPPool } from '../resources.ts'
+import type { FloatingAddress } from './floating.ts'
 import { hostInterfacePrefix } from './names.ts'
 
 /** Our only table; nobody else's is ever touched. */
@@ -10,9 +11,10 @@ export const nftTable = 'inet twinlane-routed'
  *
  * A pod may send only from addresses of either family whose route leads back to it: one rule for all pods, so that
  * nothing has to be kept up to date per pod, and independent of rp_filter, which others on the host change. Pods of pools with
- * natOutgoing are masqueraded towards everything that is in no pool; disabled pools count as pools.
+ * natOutgoing are masqueraded towards everything that is in no pool; disabled pools count as pools. Floating addresses
+ * are translated to those of their pods.
  */
-export function buildNft(pools: readonly IPPool[]): string {
+export function buildNft(pools: readonly IPPool[], floating: readonly FloatingAddress[] = []): string {
   const masqueraded = pools.filter(({ spec }) => spec.natOutgoing === true)
   return `add table ${nftTable}
 delete table ${nftTable}
@@ -25,14 +27,34 @@ table ${nftTable} {
     type filter hook prerouting priority raw; policy accept;
     iifname "${hostInterfacePrefix}*" fib saddr . iif oif missing counter drop
   }
-  chain outgoing {
+${floatingChains(floating)}  chain outgoing {
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr @masqueraded ip daddr != @pools counter masquerade
+${floating.map(hairpinRule).join('')}    ip saddr @masqueraded ip daddr != @pools counter masquerade
     ip6 saddr @masqueraded6 ip6 daddr != @pools6 counter masquerade
   }
 }
 `
 }
+
+/** From outside and other pods, and from the host itself. */
+function floatingChains(floating: readonly FloatingAddress[]): string {
+  if (floating.length === 0) return ''
+  const rules = floating.map(({ external, pod, family }) => {
+    const protocol = protocols[family]
+    return `    ${protocol} daddr ${external} counter dnat ${protocol} to ${pod}\n`
+  })
+  const chain = (name: string, hook: string): string =>
+    `  chain ${name} {\n    type nat hook ${hook}; policy accept;\n${rules.join('')}  }\n`
+  return chain('floating', 'prerouting priority dstnat') + chain('floating-local', 'output priority -100')
+}
+
+/** A pod that calls its own floating address must not see itself as the caller: the answer would not come back here. */
+function hairpinRule({ external, pod, family }: FloatingAddress): string {
+  const protocol = protocols[family]
+  return `    ${protocol} saddr ${pod} ${protocol} daddr ${pod} snat ${protocol} to ${external}\n`
+}
+
+const protocols: Readonly<Record<Family, string>> = { 4: 'ip', 6: 'ip6' }
 
 function prefixSet(pools: readonly IPPool[], family: Family): string {
   const prefixes = prefixesOf(pools, family)

@@ -30,10 +30,12 @@ export interface NodeContext {
   nodeMtuBytes(): number | undefined
   /** Throws what keeps this node from reaching others' pods of the address' pool. */
   requireReachable(address: string): void
+  /** Resolves when the floating addresses of every pod that is here lead to it. */
+  serveFloating(): Promise<void>
 }
 
 /** What the verbs ask of parts that are there after the context. */
-export type NodeAnswers = Pick<NodeContext, 'nodeMtuBytes' | 'requireReachable'>
+export type NodeAnswers = Pick<NodeContext, 'nodeMtuBytes' | 'requireReachable' | 'serveFloating'>
 
 export function createContext(settings: RoutedSettings, sources: NodeSources, answers: NodeAnswers): NodeContext {
   const { deps, pools, blocks, namespaces, reservations } = sources

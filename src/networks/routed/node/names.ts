@@ -37,21 +37,26 @@ export function linkMetric(ifName: string): number {
 
 /** What the host end's alias in the kernel says: enough to repair and to clean up without any file. */
 export interface LinkOwner extends AttachmentKey {
-  /** IPv4 first. */
+  /** All that is routed to the pod: its own, IPv4 first, then floating ones. */
   readonly addresses: readonly string[]
+  /** Those of `addresses` that the pod does not know of. @default none */
+  readonly floating?: readonly string[] | undefined
 }
 
 const aliasMark = 'twinlane-routed'
 
 export function formatAlias(owner: LinkOwner): string {
-  return [aliasMark, owner.containerId, owner.ifName, owner.addresses.join(',')].join(' ')
+  const { containerId, ifName, addresses, floating = [] } = owner
+  const end = floating.length === 0 ? [] : [floating.join(',')]
+  return [aliasMark, containerId, ifName, addresses.join(','), ...end].join(' ')
 }
 
 export function parseAlias(alias: string | undefined): LinkOwner | undefined {
-  const [mark, containerId, ifName, addresses] = (alias ?? '').split(' ')
+  const [mark, containerId, ifName, addresses, floating] = (alias ?? '').split(' ')
   if (mark !== aliasMark || containerId === undefined || ifName === undefined || addresses === undefined)
     return undefined
-  return { containerId, ifName, addresses: addresses.split(',') }
+  const end = floating === undefined ? {} : { floating: floating.split(',') }
+  return { containerId, ifName, addresses: addresses.split(','), ...end }
 }
 
 export function isSameAttachment(a: AttachmentKey, b: AttachmentKey): boolean {

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { errorCode } from '../../../base/errors.ts'
+import { Semaphore } from '../../../base/keyed-lock.ts'
 import type { Kernel } from '../../../kernel/kernel.ts'
 import type { Informer } from '../../../kube/api.ts'
 import type { IPPool } from '../resources.ts'
 import { buildNft, nftTable } from './build-nft.ts'
+import { floatingAddresses } from './floating.ts'
 
 export interface NftTableOptions {
   readonly kernel: Kernel
@@ -12,13 +14,16 @@ export interface NftTableOptions {
   readonly onRepair: () => void
 }
 
-/** Keeps our table in the kernel at what the pools say. */
+/** Keeps our table in the kernel at what the pools and the floating addresses of the pods here say. */
 export class NftTable {
   readonly #options: NftTableOptions
   #applied: string | undefined
   /** What the kernel made of it. */
   #seen: unknown
   #isSuspected = false
+  #hasFloating = false
+  /** What was read first must not be written last. */
+  readonly #turn = new Semaphore(1)
 
   constructor(options: NftTableOptions) {
     this.#options = options
@@ -29,9 +34,20 @@ export class NftTable {
     this.#isSuspected = true
   }
 
-  async sync(): Promise<void> {
+  /** Some pod here has, or had at the last look, a floating address. */
+  get hasFloating(): boolean {
+    return this.#hasFloating
+  }
+
+  sync(): Promise<void> {
+    return this.#turn.run(() => this.#sync())
+  }
+
+  async #sync(): Promise<void> {
     const { kernel, pools, onRepair } = this.#options
-    const text = buildNft(pools.list())
+    const floating = floatingAddresses(await kernel.links(undefined))
+    this.#hasFloating = floating.length > 0
+    const text = buildNft(pools.list(), floating)
     const isRepair = text === this.#applied
     if (isRepair && !(await this.#isChanged())) return
     await kernel.nft(undefined, text)

@@ -68,6 +68,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     this.#context = createContext(settings, this.#sources, {
       nodeMtuBytes: () => this.#podMtuBytes(),
       requireReachable: (address) => this.#tunnels.requireReachable(address),
+      serveFloating: () => this.#nft.sync(),
     })
     this.addresses = addressManagement(this.#context)
     this.#repairs = new Repairs(deps.log)
@@ -130,7 +131,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   }
 
   detach(ref: AttachmentRef<RoutedConfig>): Promise<void> {
-    return detach(this.#context, ref).finally(() => this.#parts.change('releases'))
+    return detach(this.#context, ref).finally(() => this.#noteGone())
   }
 
   verify(ref: AttachmentRef<RoutedConfig>, result: CniResult) {
@@ -138,7 +139,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   }
 
   collectGarbage(valid: readonly AttachmentKey[]): Promise<void> {
-    return collectGarbage(this.#context, valid)
+    return collectGarbage(this.#context, valid).finally(() => this.#noteGone())
   }
 
   status(): NetworkStatus {
@@ -156,6 +157,12 @@ class RoutedNode implements NodeSide<RoutedConfig> {
 
   prefixes(): Partial<ClusterPrefixes> {
     return clusterPrefixes(this.#sources.pools.list(), this.#deps.nodes.list())
+  }
+
+  /** What is done when pods have gone; nobody waits for it. */
+  #noteGone(): void {
+    this.#parts.change('releases')
+    if (this.#nft.hasFloating) this.#parts.change('nft')
   }
 
   /** The rules are there before anything is forwarded. */

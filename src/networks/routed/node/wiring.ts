@@ -21,6 +21,8 @@ export interface Pair {
 export interface Wiring extends Pair {
   /** One a family, IPv4 first. */
   readonly addresses: readonly string[]
+  /** Addresses by which others reach the pod and which it does not know of. */
+  readonly floating: readonly string[]
 }
 
 const scopeLink = 253
@@ -43,9 +45,11 @@ export function pairOperations({ owner, hostName, netns, mac, mtuBytes, families
 }
 
 /** In the host's namespace, when the addresses are known. */
-export function hostOperations({ owner, hostName, addresses }: Wiring): Operation[] {
+export function hostOperations({ owner, hostName, ...wiring }: Wiring): Operation[] {
+  const { floating } = wiring
+  const addresses = [...wiring.addresses, ...floating]
   return [
-    { op: 'setLink', name: hostName, isUp: true, alias: formatAlias({ ...owner, addresses }) },
+    { op: 'setLink', name: hostName, isUp: true, alias: formatAlias({ ...owner, addresses, floating }) },
     ...hostReach(hostName, addresses),
   ]
 }
