@@ -9,7 +9,7 @@ import { giveBackAll } from './detach.ts'
 import { requireUnused } from './floating.ts'
 import { decideByPlugin } from './ipam-delegate.ts'
 import { hostInterfaceName, podMac } from './names.ts'
-import { hostOperations, type Pair, pairOperations, podOperations, resultOf } from './wiring.ts'
+import { addressOperations, hostOperations, type Pair, pairOperations, podOperations, resultOf } from './wiring.ts'
 
 type Request = AttachRequest<RoutedConfig>
 
@@ -47,7 +47,10 @@ async function attachAlone(
     undo.push('the interface', () => kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }]))
     const pair = pairOf(context, request, { hostName, decided })
     // The pair needs no address: the kernel makes it while the API is asked for one.
-    const made = kernel.apply(undefined, pairOperations(pair))
+    const made = kernel.applyEach([
+      { netns: undefined, operations: pairOperations(pair) },
+      { netns: pair.netns, operations: podOperations(pair) },
+    ])
     const [addresses] = await allOrFirstError([
       assignAddresses(context, request, { ...decided, handleId, signal }),
       made,
@@ -56,8 +59,8 @@ async function attachAlone(
     const wiring = { ...pair, addresses, floating: decided.floating }
     await requireUnused(context, wiring)
     await kernel.applyEach([
+      { netns: wiring.netns, operations: addressOperations(wiring) },
       { netns: undefined, operations: hostOperations(wiring) },
-      { netns: wiring.netns, operations: podOperations(wiring) },
     ])
     if (wiring.floating.length > 0) await context.serveFloating()
     signal.throwIfAborted()

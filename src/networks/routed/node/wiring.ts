@@ -115,16 +115,23 @@ export function hostRoute(hostName: string, address: string): Route {
   }
 }
 
-/** In the pod's namespace. The gateways are permanent neighbours: nothing is asked for before the first packet. */
-export function podOperations({ owner, isDefault, addresses, families }: Wiring): Operation[] {
+/**
+ * In the pod's namespace, before the addresses are known: nothing leaves it while the host end is down. The gateways
+ * are permanent neighbours: nothing is asked for before the first packet.
+ */
+export function podOperations({ owner, isDefault, families }: Pair): Operation[] {
   const device = owner.ifName
   return [
     ...(families.includes(6) ? ipv6PodSettings(device) : [ipv6Off(device)]),
     { op: 'setLink', name: device, isUp: true },
-    ...addresses.map((address): Operation => ({ op: 'ensureAddress', device, address: hostPrefixOf(address) })),
     ...families.flatMap((family) => gatewayOperations(family, { device, isDefault })),
     ...(isDefault ? families.flatMap((family) => defaultOperations(family, device)) : []),
   ]
+}
+
+/** In the pod's namespace, when the addresses are known. */
+export function addressOperations({ owner, addresses }: Wiring): Operation[] {
+  return addresses.map((address) => ({ op: 'ensureAddress', device: owner.ifName, address: hostPrefixOf(address) }))
 }
 
 function ipv6PodSettings(device: string): Operation[] {
