@@ -8,7 +8,15 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/contract/**/*.unit.test.ts'], pool: 'threads' } },
+      {
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'test/contract/**/*.unit.test.ts'],
+          pool: 'threads',
+          // For machines that are busy with something else.
+          testTimeout: 30_000,
+        },
+      },
       { test: { name: 'fuzz', include: ['test/fuzz/**/*.test.ts'], pool: 'threads', testTimeout: 600_000 } },
       {
         test: {

@@ -130,26 +130,29 @@ test('a teardown whose caller is gone is finished', async () => {
   expect(await ended.promise).toBe(false)
 })
 
-test.each(['ADD', 'DEL'])('%s whose caller is gone before its turn is never handled', async (command) => {
+test.each([
+  ['ADD', 1],
+  ['DEL', 4],
+])('%s whose caller is gone before its turn is never handled', async (command, turns) => {
   const [started, gate] = [defer(), defer()]
   const seen: string[] = []
   const server = await serve(
     async ({ containerId }) => {
       seen.push(containerId)
-      started.resolve()
+      if (seen.length === turns) started.resolve()
       await gate.promise
     },
     { concurrency: 1 },
   )
-  const first = call(frame(command))
+  const first = Array.from({ length: turns }, () => call(frame(command)))
   await started.promise
   const caller = begin(frame(command))
   await vi.waitFor(() => expect(Math.max(...Object.values(server.load.waiting))).toBe(1))
   caller.destroy()
-  await vi.waitFor(() => expect(server.load).toMatchObject({ connections: 1, waiting: { setup: 0, teardown: 0 } }))
+  await vi.waitFor(() => expect(server.load).toMatchObject({ connections: turns, waiting: { setup: 0, teardown: 0 } }))
   gate.resolve()
-  await first
-  expect(seen).toHaveLength(1)
+  await Promise.all(first)
+  expect(seen).toHaveLength(turns)
 })
 
 test('what a request waits for before its turn takes none from others', async () => {
@@ -189,7 +192,10 @@ test('a socket that nobody listens on is replaced', async () => {
   expect((await call(frame('DEL'))).code).toBe(0)
 })
 
-test('no more than the allowed number runs at once, and the queue is bounded', async () => {
+test.each([
+  ['ADD', 2],
+  ['DEL', 8],
+])('of %s no more than the allowed number runs at once, and the queue is bounded', async (command, allowed) => {
   const gate = defer()
   let running = 0
   let most = 0
@@ -202,14 +208,14 @@ test('no more than the allowed number runs at once, and the queue is bounded', a
     { concurrency: 2, queueLimit: 3 },
   )
   let refused = 0
-  const calls = Array.from({ length: 8 }, async () => {
-    const answer = await call(frame('DEL'))
+  const calls = Array.from({ length: allowed + 6 }, async () => {
+    const answer = await call(frame(command))
     if (answer.code === 1 && ++refused === 3) gate.resolve()
     return answer
   })
   const answers = await Promise.all(calls)
-  expect(answers.filter((answer) => answer.code === 0)).toHaveLength(5)
-  expect(most).toBe(2)
+  expect(answers.filter((answer) => answer.code === 0)).toHaveLength(allowed + 3)
+  expect(most).toBe(allowed)
 })
 
 test('500 requests at once: few run, some wait, the others are refused with the numbers', async () => {
