@@ -21,7 +21,7 @@ export interface AgentConfig {
 export interface AgentSettings {
   /** Name of our file in net.d, and what it says beside version, name and type; absent: the routed network for all. */
   readonly netConf: { readonly fileName: string; readonly content?: Readonly<Record<string, unknown>> | undefined }
-  /** Requests worked on at once, and how many of each lane (DEL and GC, the others) may wait. */
+  /** ADDs and CHECKs worked on at once (of DELs and GCs four times as many), and how many of each lane may wait. */
   readonly maxConcurrent: number
   readonly maxWaiting: number
   /** `address:port` or the path of a unix socket for health and metrics; `off` for none. */
