@@ -19,6 +19,7 @@ import { HotPlug } from './hot-plug/run.ts'
 import { installShim } from './install-cni.ts'
 import { createAgentMetrics } from './metrics.ts'
 import { NetConfWatch } from './net-conf-watch.ts'
+import { NetworkMeter } from './network-meter.ts'
 import type { AgentPaths } from './paths.ts'
 import { findProblems } from './problems.ts'
 import { restoreRecords } from './restore.ts'
@@ -42,7 +43,8 @@ export function createAgent(options: AgentOptions): Lifecycle {
   const { config, paths, log } = options
   const settings = config.agent ?? defaultAgentSettings
   const caches = createCaches(options.kube, { nodeName: config.nodeName, log })
-  const context = createContext(options, caches)
+  const meter = new NetworkMeter()
+  const context = createContext(options, caches, meter)
   const hotPlug = new HotPlug(context)
   const netConf = new NetConfWatch({
     file: describeNetConf(paths.netConfFolder, settings.netConf),
@@ -60,6 +62,8 @@ export function createAgent(options: AgentOptions): Lifecycle {
     informers: { ...caches },
     netConf,
     networks: context.networks,
+    meter,
+    records: context.store,
   })
   const problems = (): Promise<string[]> => findProblems({ caches, networks: context.networks, netConf, settings })
   const life = new AbortController()

@@ -57,6 +57,10 @@ export class AttachmentStore {
     return this.#pods.get(uid)
   }
 
+  get count(): number {
+    return [...this.#known].filter((name) => name.endsWith('.json')).length
+  }
+
   /** Whether the host was started anew since the ADD: then every namespace and interface of it is gone. */
   isOfEarlierBoot({ boot }: AttachmentRecord): boolean {
     return boot !== undefined && this.#boot !== undefined && boot !== this.#boot

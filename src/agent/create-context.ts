@@ -8,6 +8,7 @@ import { AttachmentStore } from './attachment-store.ts'
 import type { Caches } from './caches.ts'
 import type { CniContext } from './cni-server/context.ts'
 import { Devices } from './devices/devices.ts'
+import { NetworkMeter } from './network-meter.ts'
 import { createNetworks } from './networks.ts'
 import { StatusWriter } from './status-writer.ts'
 
@@ -15,6 +16,7 @@ import { StatusWriter } from './status-writer.ts'
 export function createContext(
   options: AgentOptions,
   caches: Caches,
+  meter = new NetworkMeter(),
 ): CniContext & { readonly events: ReturnType<typeof createEventRecorder> } {
   const { config, paths, kube, kernel, log } = options
   const calm = new Calm()
@@ -28,7 +30,7 @@ export function createContext(
   const deps = { nodeName: config.nodeName, kube, kernel, log, events, calm, ...caches, paths, devices }
   return {
     ...deps,
-    networks: createNetworks(options.drivers ?? allDrivers, config.networks, deps),
+    networks: createNetworks(options.drivers ?? allDrivers, config.networks, deps, meter),
     store: new AttachmentStore(join(paths.stateFolder, 'attachments')),
     statusWriter: new StatusWriter(kube, log, calm),
     containers: new KeyedLock(),

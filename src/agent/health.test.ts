@@ -32,7 +32,9 @@ test('health, readiness with its reasons and the metrics are told over HTTP', as
   const netConf = { problems: ['00-multus.conf comes before it'], overwrites: 3 }
   const gauges = [{ name: 'twinlane_x', help: 'Of a network.', values: [{ labels: { state: 'up' }, value: 7 }] }]
   const networks = { all: [{ nodeSide: { gauges: async () => gauges } }, { nodeSide: {} }] }
-  const metrics = createAgentMetrics({ load: () => load, informers: { pods: { hasSynced: true } }, netConf, networks })
+  const others = { meter: { metrics: [] }, records: { count: 5 } }
+  const informers = { pods: { hasSynced: true } }
+  const metrics = createAgentMetrics({ load: () => load, informers, netConf, networks, ...others })
   const server = await serveHealth(path, { problems: async () => problems, metrics: metrics.render })
   metrics.observe('ADD', 0.004)
   metrics.observe('ADD', 0.2, new CniError(11, 'later'))
@@ -52,6 +54,8 @@ test('health, readiness with its reasons and the metrics are told over HTTP', as
       'twinlane_cni_request_duration_seconds_bucket{le="0.005",verb="ADD"} 1',
       'twinlane_cni_requests_in_flight{lane="setup"} 2',
       'twinlane_cni_requests_waiting{lane="setup"} 6',
+      'twinlane_cni_requests_before_turn 4',
+      'twinlane_attachment_records 5',
       'twinlane_informer_synced{resource="pods"} 1',
       'twinlane_net_conf_problems 1',
       'twinlane_net_conf_overwrites 3',

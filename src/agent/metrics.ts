@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client'
 import { CniError, cniErrorCode } from '../cni/errors.ts'
 import type { CniCommand } from '../cni/request.ts'
 import type { CniLoad } from '../cni/socket.ts'
@@ -9,6 +9,8 @@ export interface MetricSources {
   readonly load: () => CniLoad | undefined
   readonly informers: Readonly<Record<string, { readonly hasSynced: boolean }>>
   readonly networks: { readonly all: readonly { readonly nodeSide: Pick<NodeSide, 'gauges' | 'metrics'> }[] }
+  readonly meter: { readonly metrics: readonly Metric[] }
+  readonly records: { readonly count: number }
   readonly netConf: { readonly problems: readonly string[]; readonly overwrites: number }
 }
 
@@ -39,9 +41,8 @@ export function createAgentMetrics(sources: MetricSources): AgentMetrics {
     buckets,
     registers,
   })
-  for (const { nodeSide } of sources.networks.all) {
-    for (const metric of nodeSide.metrics?.() ?? []) registry.registerMetric(metric)
-  }
+  const ofNetworks = sources.networks.all.flatMap(({ nodeSide }) => nodeSide.metrics?.() ?? [])
+  for (const metric of [...sources.meter.metrics, ...ofNetworks]) registry.registerMetric(metric)
   addLoad(sources, registers)
   addEarly(sources, registers)
   addState(sources, registers)
@@ -91,7 +92,8 @@ function addEarly({ load }: MetricSources, registers: Registry[]): void {
   gauge('twinlane_cni_requests_before_turn', help, registers, () => load()?.beforeTurn ?? 0)
 }
 
-function addState({ informers, netConf }: MetricSources, registers: Registry[]): void {
+function addState({ informers, netConf, records }: MetricSources, registers: Registry[]): void {
+  gauge('twinlane_attachment_records', 'ADDs on record that have had no DEL yet.', registers, () => records.count)
   new Gauge({
     name: 'twinlane_informer_synced',
     help: '1 when the cache of a resource has been filled.',

@@ -3,6 +3,7 @@ import type { NetworkDriver, NodeDeps, NodeSide } from '../networks/driver.ts'
 import { findDriver } from '../networks/registry.ts'
 import type { Devices } from './devices/devices.ts'
 import { withDeviceInfo } from './devices/with-device-info.ts'
+import type { NetworkMeter } from './network-meter.ts'
 
 /** A network of this node: its driver and the node side that runs here. */
 export interface Network {
@@ -57,15 +58,18 @@ export function createNetworks(
   drivers: readonly NetworkDriver[],
   settings: Readonly<Record<string, unknown>>,
   deps: NodeDeps & { devices: Devices },
+  meter: NetworkMeter,
 ): Networks {
   const all = drivers.map((driver) => ({
     driver,
-    nodeSide: withDeviceInfo(
-      driver.nodeSide(driver.parseSettings(settings[driver.name]), {
-        ...deps,
-        log: deps.log.child({ network: driver.name }),
-      }),
-      deps.devices,
+    nodeSide: meter.measured(
+      withDeviceInfo(
+        driver.nodeSide(driver.parseSettings(settings[driver.name]), {
+          ...deps,
+          log: deps.log.child({ network: driver.name }),
+        }),
+        deps.devices,
+      ),
     ),
   }))
   return new Networks(all)
