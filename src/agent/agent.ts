@@ -16,6 +16,7 @@ import { type AgentConfig, type AgentSettings, defaultAgentSettings } from './co
 import { createContext } from './create-context.ts'
 import { type HealthServer, tryServeHealth } from './health.ts'
 import { HotPlug } from './hot-plug/run.ts'
+import { IdleMemory } from './idle-memory.ts'
 import { installShim } from './install-cni.ts'
 import { createAgentMetrics } from './metrics.ts'
 import { NetConfWatch } from './net-conf-watch.ts'
@@ -33,6 +34,8 @@ export interface AgentOptions {
   readonly log: Log
   /** @default every driver of the registry */
   readonly drivers?: readonly NetworkDriver[]
+  /** Gives free memory back to the system; called when a burst is over. @default nothing */
+  readonly giveMemoryBack?: () => Promise<void>
 }
 
 /**
@@ -67,7 +70,11 @@ export function createAgent(options: AgentOptions): Lifecycle {
   })
   const problems = (): Promise<string[]> => findProblems({ caches, networks: context.networks, netConf, settings })
   const life = new AbortController()
-  const answer = createCniHandle(context, metrics.observe)
+  const memory = new IdleMemory({ giveBack: options.giveMemoryBack ?? (async () => {}), log })
+  const answer = createCniHandle(context, (...request) => {
+    metrics.observe(...request)
+    memory.noteWork()
+  })
   const isNested = (request: CniRequest): boolean => isForAddresses(request, context.networks)
   let isRestored = false
 
@@ -108,6 +115,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
     },
     async stop() {
       await runAll('stopping the agent', [
+        () => memory.stop(),
         () => netConf.stop(),
         () => server?.close(),
         () => hotPlug.stop(),

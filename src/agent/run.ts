@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { describeError, TwinlaneError } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
-import { createKernel } from '../kernel/linux.ts'
+import { shrinkHeap } from '../base/shrink-heap.ts'
+import { createKernel, type LinuxKernel } from '../kernel/linux.ts'
 import { createKubeClient } from '../kube/client.ts'
 import { type KubeConfig, loadKubeConfig } from '../kube/kubeconfig.ts'
 import { createAgent } from './agent.ts'
@@ -26,7 +27,8 @@ export async function runAgent(options: {
     const reload = (): Promise<KubeConfig> => loadKubeConfig(config.kubeconfig)
     const kube = createKubeClient(await reload(), { reload })
     const kernel = createKernel()
-    const parts = { config, paths: defaultPaths(options.shim), kube, kernel, log }
+    const giveMemoryBack = (): Promise<void> => giveBack(kernel)
+    const parts = { config, paths: defaultPaths(options.shim), kube, kernel, log, giveMemoryBack }
     if (options.isRemoval === true) {
       await removeFromNode(parts, options.signal)
       await Promise.all([kernel.close(), kube.close()])
@@ -35,7 +37,7 @@ export async function runAgent(options: {
     const agent = createAgent(parts)
     await agent.start(options.signal)
     // A third of what the start has used is free by now, but stays with the process unless it is asked for.
-    await kernel.returnMemory().catch((error: unknown) => log.warn({ error }, 'memory could not be given back'))
+    await giveMemoryBack().catch((error: unknown) => log.warn({ error }, 'memory could not be given back'))
     if (!options.signal.aborted) await once(options.signal, 'abort')
     await agent.stop()
     await Promise.all([kernel.close(), kube.close()])
@@ -46,4 +48,10 @@ export async function runAgent(options: {
     log.error({ error, fix }, `agent failed: ${describeError(error)}`)
     return 1
   }
+}
+
+/** What V8 has free goes to malloc, or at once to the system; what malloc has free follows. */
+async function giveBack(kernel: LinuxKernel): Promise<void> {
+  await shrinkHeap()
+  await kernel.returnMemory()
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { createSecureContext } from 'node:tls'
 import { isDeepStrictEqual } from 'node:util'
 import { Agent } from 'undici'
 import { isUnauthorized } from './errors.ts'
@@ -29,7 +30,9 @@ export function createRenewableLink(config: KubeConfig, options: TransportOption
   let renewing: Promise<void> | undefined
 
   const renew = async (read: () => Promise<KubeConfig>): Promise<void> => {
-    const next = createLink(await read(), options)
+    const config = await read()
+    requireUsable(config)
+    const next = createLink(config, options)
     if (await isSame(current, next)) return await closeLink(next)
     const before = current
     current = next
@@ -67,6 +70,15 @@ export function createRenewableLink(config: KubeConfig, options: TransportOption
       await closeLink(current)
     },
   }
+}
+
+/** Certificate and key are files of their own: while one of two is new they do not fit, and what was read before serves on. */
+function requireUsable({ ca, clientCert, clientKey }: KubeConfig): void {
+  createSecureContext({
+    ...(ca === undefined ? {} : { ca }),
+    ...(clientCert === undefined ? {} : { cert: clientCert }),
+    ...(clientKey === undefined ? {} : { key: clientKey }),
+  })
 }
 
 function createLink(config: KubeConfig, options: TransportOptions): Link {

@@ -60,6 +60,7 @@ export function createTestAgent(options: {
   /** Settings of the drivers, by name. */
   networks?: Readonly<Record<string, unknown>>
   logLevel?: LogLevel
+  giveMemoryBack?: () => Promise<void>
 }): Lifecycle {
   const { folder, kube, kernel, shim } = options
   const at = (name: string): string => join(folder, name)
@@ -71,6 +72,7 @@ export function createTestAgent(options: {
     },
     kube,
     kernel,
+    ...(options.giveMemoryBack === undefined ? {} : { giveMemoryBack: options.giveMemoryBack }),
     log: createLog({ name: 'agent', level: options.logLevel ?? 'silent' }),
     drivers: options.drivers ?? [delegateDriver],
     paths: {

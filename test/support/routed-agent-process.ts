@@ -1,3 +1,4 @@
+import { shrinkHeap } from '../../src/base/shrink-heap.ts'
 import { createKernel } from '../../src/kernel/linux.ts'
 import { createKubeClient } from '../../src/kube/client.ts'
 import { loadKubeConfig } from '../../src/kube/kubeconfig.ts'
@@ -9,11 +10,16 @@ import { createTestAgent } from './agent.ts'
 const [folder = '', shim = '', kubeconfig = ''] = process.argv.slice(2)
 const timeout = process.env.TWINLANE_TEST_REQUEST_TIMEOUT_MS
 const requestTimeoutMs = timeout === undefined ? undefined : Number(timeout)
+const kernel = createKernel()
 const agent = createTestAgent({
   folder,
+  giveMemoryBack: async () => {
+    await shrinkHeap()
+    await kernel.returnMemory()
+  },
   shim,
   kube: createKubeClient(await loadKubeConfig(kubeconfig), requestTimeoutMs === undefined ? {} : { requestTimeoutMs }),
-  kernel: createKernel(),
+  kernel,
   drivers: [routedDriver, delegateDriver],
   networks: { routed: { ipPoolCidr: '10.244.0.0/16', ipAutodetectionMethod: 'interface=ens2' } },
   logLevel: process.env.TWINLANE_TEST_LOG === undefined ? 'silent' : 'info',
