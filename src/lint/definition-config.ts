@@ -1,6 +1,8 @@
 import { parseConfigList } from '../cni/config.ts'
 import type { NetworkConfigList } from '../cni/request.ts'
 import { type CommentedJson, parseCommentedJson } from '../kube/resources/commented-json.ts'
+import type { ConfigFacts } from '../networks/driver.ts'
+import { findDriver } from '../networks/registry.ts'
 import type { Subject } from './subject.ts'
 
 /** Text of a definition's `spec.config`; undefined when it has none. */
@@ -20,6 +22,12 @@ export function findConfigList({ object }: Pick<Subject, 'object'>): NetworkConf
   return text === undefined
     ? undefined
     : attempt(() => parseConfigList(text, { defaultName: object.metadata.name ?? '' }))
+}
+
+/** What the network of a configuration tells of it; undefined when it tells nothing or refuses it. */
+export function findConfigFacts(list: NetworkConfigList): ConfigFacts | undefined {
+  const driver = findDriver(list.plugins[0]?.type ?? '')
+  return attempt(() => driver.describeConfig?.(driver.parseConfig(list)))
 }
 
 function attempt<T>(parse: () => T): T | undefined {

@@ -1,5 +1,6 @@
 import type { RuleSet } from './rule.ts'
 import { configKeys } from './rules/config-keys.ts'
+import { configPlace } from './rules/config-place.ts'
 import { configComments, configSyntax } from './rules/config-syntax.ts'
 import { configMissing, configRefused, configType } from './rules/config-values.ts'
 import { podAddresses } from './rules/pod-addresses.ts'
@@ -15,7 +16,7 @@ export const ruleSets: readonly RuleSet[] = [
   {
     kinds: ['NetworkAttachmentDefinition'],
     subjectOf: wholeObject,
-    rules: [configMissing, configSyntax, configComments, configType, configKeys, sharedName],
+    rules: [configMissing, configSyntax, configComments, configType, configKeys, configPlace, sharedName],
     lastRule: configRefused,
   },
   {

@@ -35,6 +35,8 @@ export interface NetworkDriver<Settings = unknown, Config = unknown> {
   parseSettings(raw: unknown): Settings
   /** Throws ConfigError naming the field. */
   parseConfig(list: NetworkConfigList): Config
+  /** What a configuration tells before there is an attachment. Pure. */
+  describeConfig?(config: Config): ConfigFacts
   nodeSide(settings: Settings, deps: NodeDeps): NodeSide<Config>
   clusterSide?(settings: Settings, deps: ClusterDeps): Lifecycle
   /** What an attachment will be, before there is one. Changes nothing. Throws what an ADD throws that can be told now. */
@@ -96,6 +98,18 @@ export interface AttachmentPreview {
   readonly prefixes?: Partial<ClusterPrefixes> | undefined
 }
 
+/** What can be told of a configuration by itself. */
+export interface ConfigFacts {
+  /** Prefixes that its addresses come from; empty: none are known. */
+  readonly subnets: readonly string[]
+  /** Every node has a subnet of its own, so a gateway's address is right on one node only. */
+  readonly hasSubnetPerNode: boolean
+  /** Definitions of one network name that agree in this are of one network, and meant to be. */
+  readonly identity?: unknown
+  /** Where it says that it is, `<namespace>/<name>` of a definition; it works nowhere else. */
+  readonly definition?: string | undefined
+}
+
 /** Facts about a network that others need to know. */
 export interface Capabilities {
   /** Values of `capabilities` in a CNI config that it can honour: ips, mac, bandwidth, portMappings … */
@@ -107,8 +121,6 @@ export interface Capabilities {
    * by side. Otherwise an attachment is made when all before it are there, and removed before them.
    */
   readonly isIndependent: boolean
-  /** Every node has a subnet of its own, so a gateway's address is right on one node only. @default false */
-  readonly hasSubnetPerNode?: boolean
   /** Keys of a plugin configuration that mean something, beside those of the CNI specification. @default any */
   readonly configKeys?: readonly string[]
   /** Needs a pod in the Kubernetes API: other containers cannot be attached. @default false */

@@ -38,7 +38,20 @@ function pod(networks: string): string {
 
 const bridge = '{"cniVersion": "1.0.0", "type": "bridge", "ipam": {"type": "host-local", "subnet": "10.1.0.0/24"}}'
 
+/** A layer2 network of OVN whose configuration says that it is in this definition. */
+const flat = (nad: string): string =>
+  `{"cniVersion": "1.0.0", "name": "flat", "type": "ovn-k8s-cni-overlay", "topology": "layer2", "subnets": "10.1.0.0/24", "netAttachDefName": "default/${nad}"}`
+
 describe('lint', () => {
+  test('takes two definitions of one network of OVN for what they are, and a gateway of layer2 for that of all nodes', async () => {
+    const pods = pod('[{"name": "net", "default-route": ["10.1.0.254"]}]')
+    expect(await lint(definition('net', flat('net')) + definition('too', flat('too')) + pods)).toEqual({
+      code: 0,
+      out: '',
+      err: '',
+    })
+  })
+
   test('finds nothing in what is right, and ends with 0', async () => {
     expect(await lint(definition('net', bridge) + pod('net@eth1'))).toEqual({ code: 0, out: '', err: '' })
   })
@@ -89,6 +102,16 @@ describe('lint', () => {
       'a request that no plugin declares',
       definition('net', bridge) + pod('[{"name": "net", "mac": "0a:00:00:00:00:01"}]'),
       /error: .*"mac", which no plugin of it declares/,
+    ],
+    [
+      'a configuration of OVN in another definition than it says',
+      definition('net', flat('other')),
+      /error: the configuration says that it is that of default\/other, but it is in default\/net.*\[config-place\]/,
+    ],
+    [
+      "an address outside a secondary network's subnet",
+      definition('net', flat('net')) + pod('[{"name": "net", "ips": ["10.2.0.1/24"]}]'),
+      /warning: address 10\.2\.0\.1 is not in the network's subnet 10\.1\.0\.0\/24/,
     ],
     [
       'a gateway outside the subnet',

@@ -9,9 +9,8 @@ import {
   parseInterfaceAddress,
 } from '../../base/ip.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
-import { findDriver } from '../../networks/registry.ts'
 import type { LintContext } from '../context.ts'
-import { findConfigList } from '../definition-config.ts'
+import { findConfigFacts, findConfigList } from '../definition-config.ts'
 import type { Finding } from '../finding.ts'
 import { type PlacedSelection, placedSelections } from '../pod-selections.ts'
 import type { Rule } from '../rule.ts'
@@ -34,7 +33,7 @@ function configOf({ selection }: PlacedSelection, { definitions }: LintContext):
 }
 
 function gatewaysOf(placed: PlacedSelection, list: NetworkConfigList): Finding[] {
-  const { hasSubnetPerNode } = findDriver(list.plugins[0]?.type ?? '').capabilities
+  const hasSubnetPerNode = findConfigFacts(list)?.hasSubnetPerNode
   const subnets = subnetsOf(list)
   return (placed.selection.defaultRoute ?? []).flatMap((gateway, index) => {
     const at = place(placed, `default-route[${index}]`)
@@ -78,8 +77,13 @@ function problemOf(address: string, subnets: readonly Cidr[]): string | undefine
     : `is an IPv${family} address, and the network has only ${known}`
 }
 
-/** Subnets that the ipam part of the plugins names, in the way of host-local and static; none when they are unknown. */
+/** Subnets that the network tells of, or the ipam part of the plugins names; none when they are unknown. */
 export function subnetsOf(list: NetworkConfigList): Cidr[] {
+  return [...(findConfigFacts(list)?.subnets ?? []).map((text) => parseCidr(text)), ...ipamSubnetsOf(list)]
+}
+
+/** In the way of host-local and static. */
+function ipamSubnetsOf(list: NetworkConfigList): Cidr[] {
   return list.plugins.flatMap(({ ipam }) => {
     const { subnet, ranges, addresses } = (ipam ?? {}) as Record<string, unknown>
     const ofRanges = asList(ranges).flatMap((set) => asList(set).map((range) => textOf(range, 'subnet')))

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { findConfigList } from '../definition-config.ts'
+import type { NetworkConfigList } from '../../cni/request.ts'
+import { findConfigFacts, findConfigList } from '../definition-config.ts'
 import type { Rule } from '../rule.ts'
 import { configField } from './config-syntax.ts'
 import { positionOfField } from './config-values.ts'
@@ -13,7 +14,7 @@ export const sharedName: Rule = (subject, context) => {
     const { metadata, spec } = definition
     if (metadata.name === name && (metadata.namespace ?? 'default') === namespace) return false
     const found = findConfigList({ object: { metadata, spec: { ...spec } } })
-    return found?.name === list.name && !isDeepStrictEqual(found, list)
+    return found?.name === list.name && !isDeepStrictEqual(identityOf(found), identityOf(list))
   })
   if (other === undefined) return []
   return [
@@ -26,4 +27,9 @@ export const sharedName: Rule = (subject, context) => {
       position: positionOfField(subject, 'name'),
     },
   ]
+}
+
+/** Networks that several definitions may be of say what these must agree in. */
+function identityOf(list: NetworkConfigList): unknown {
+  return findConfigFacts(list)?.identity ?? list
 }

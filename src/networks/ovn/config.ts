@@ -3,6 +3,7 @@ import { ConfigError } from '../../base/errors.ts'
 import { AddressError, cidrsOverlap, isAddress, parseCidr } from '../../base/ip.ts'
 import { parseSchema } from '../../base/parse-schema.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
+import type { ConfigFacts } from '../driver.ts'
 import type { NodePool } from './ipam/node-subnets.ts'
 import { parseSecondaryNetwork, type SecondaryNetwork, secondaryShape } from './secondary/net-conf.ts'
 import { joinCidr, masqueradeCidr } from './topology/names.ts'
@@ -94,6 +95,17 @@ export function parseOvnConfig(list: NetworkConfigList): OvnConfig {
   if (config.topology === undefined) return { ...config, networkKey: 'default' }
   const secondary = parseSecondaryNetwork(list.name, config, 'plugins[0]')
   return { ...config, networkKey: nadOf(config.netAttachDefName), secondary }
+}
+
+/** What is known of a configuration before there is an attachment. */
+export function describeOvnConfig({ secondary, networkKey }: OvnConfig): ConfigFacts {
+  if (secondary === undefined) return { subnets: [], hasSubnetPerNode: true }
+  return {
+    subnets: secondary.subnets.map(({ cidr }) => cidr),
+    hasSubnetPerNode: secondary.topology === 'layer3',
+    identity: secondary,
+    definition: networkKey,
+  }
 }
 
 /** A secondary network is known to pods by its definition, and a configuration does not know where it was read. */

@@ -1,6 +1,7 @@
 import type { NetworkDriver } from '../driver.ts'
 import { ovnClusterSide } from './cluster/run.ts'
 import {
+  describeOvnConfig,
   type OvnConfig,
   type OvnSettings,
   ovnConfigKeys,
@@ -21,7 +22,6 @@ export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
     canBeDefault: true,
     isIndependent: true,
     reportsRoutes: true,
-    hasSubnetPerNode: true,
     configKeys: ovnConfigKeys,
     needsPod: true,
     verbs: ['CHECK', 'GC', 'STATUS'],
@@ -29,6 +29,7 @@ export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
   resources: ovnResources,
   parseSettings: parseOvnSettings,
   parseConfig: parseOvnConfig,
+  describeConfig: describeOvnConfig,
   nodeSide: ovnNodeSide,
   preview: previewOvn,
   clusterSide: ovnClusterSide,
