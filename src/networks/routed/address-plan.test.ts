@@ -4,12 +4,14 @@ import { parseRoutedConfig } from './config.ts'
 import type { PodAddressing } from './pod-annotations.ts'
 
 const nothing: PodAddressing = { pools: {}, isOutsideIpam: false }
-const noIpv6 = { ipv6PoolCidr: undefined }
-const withIpv6 = { ipv6PoolCidr: 'fd00::/48' }
+type Settings = Parameters<typeof planAddresses>[0]['settings']
+const noIpv6: Settings = { ipv6PoolCidr: undefined, ipAutodetectionMethod: 'first-found' }
+const withIpv6: Settings = { ...noIpv6, ipv6PoolCidr: 'fd00::/48' }
+const noIpv4: Settings = { ...withIpv6, ipAutodetectionMethod: 'none' }
 
 function plan(
   ipam: object,
-  options: { settings?: typeof withIpv6 | typeof noIpv6; ips?: string[]; addressing?: Partial<PodAddressing> } = {},
+  options: { settings?: Settings; ips?: string[]; addressing?: Partial<PodAddressing> } = {},
 ) {
   const plugin = { cniVersion: '1.0.0', name: 'net', type: 'calico', ipam: { type: 'calico-ipam', ...ipam } }
   const config = parseRoutedConfig({ cniVersion: '1.0.0', name: 'net', plugins: [plugin] })
@@ -21,6 +23,7 @@ describe('the addresses of an attachment', () => {
   it.each([
     [{}, noIpv6, [4]],
     [{}, withIpv6, [4, 6]],
+    [{}, noIpv4, [6]],
     [{ assign_ipv6: 'false' }, withIpv6, [4]],
     [{ assign_ipv6: true }, noIpv6, [4, 6]],
     [{ assign_ipv4: 'false', assign_ipv6: 'true' }, noIpv6, [6]],

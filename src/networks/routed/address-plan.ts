@@ -24,7 +24,7 @@ export interface AddressPlan {
  * of each family that annotation, configuration or settings say. Pure. Throws ConfigError.
  */
 export function planAddresses(
-  { config, settings }: { config: RoutedConfig; settings: Pick<RoutedSettings, 'ipv6PoolCidr'> },
+  { config, settings }: { config: RoutedConfig; settings: FamilySettings },
   requested: Pick<RequestedAttachment, 'ips'>,
   addressing: PodAddressing,
 ): AddressPlan {
@@ -44,13 +44,16 @@ export function planAddresses(
   return { wishes, isOutsideIpam: false }
 }
 
-/** Calico's default for IPv6 is off; here it is on where the settings have an IPv6 pool. */
+type FamilySettings = Pick<RoutedSettings, 'ipv6PoolCidr' | 'ipAutodetectionMethod'>
+
+/** Calico's defaults are on and off; here a node without IPv4 gives none, and one with an IPv6 pool gives that too. */
 function configuredFamilies(
   { ipam }: RoutedConfig,
-  { ipv6PoolCidr }: Pick<RoutedSettings, 'ipv6PoolCidr'>,
+  { ipv6PoolCidr, ipAutodetectionMethod }: FamilySettings,
 ): readonly Family[] {
+  const hasIpv4 = ipam.assign_ipv4 ?? ipAutodetectionMethod !== 'none'
   const hasIpv6 = ipam.assign_ipv6 ?? ipv6PoolCidr !== undefined
-  return [...(ipam.assign_ipv4 ? [4 as const] : []), ...(hasIpv6 ? [6 as const] : [])]
+  return [...(hasIpv4 ? [4 as const] : []), ...(hasIpv6 ? [6 as const] : [])]
 }
 
 function withoutLength(text: string): string {

@@ -72,7 +72,8 @@ export const routedIpamTypes: readonly string[] = ['calico-ipam', 'twinlane-ipam
 
 const ipamSchema = z.looseObject({
   type: z.string().min(1).default('calico-ipam'),
-  assign_ipv4: flag.default(true),
+  /** Absent: yes, unless the settings turn IPv4 off. */
+  assign_ipv4: flag.optional(),
   /** Absent: as the settings have an IPv6 pool or not. */
   assign_ipv6: flag.optional(),
   ipv4_pools: addressName.default([]),
@@ -108,7 +109,7 @@ export function parseRoutedConfig(list: NetworkConfigList): RoutedConfig {
   if (plugin === undefined) throw new ConfigError('plugins', 'is empty', { fix: 'name one plugin' })
   const config = { ...parseSchema(configSchema, plugin, { where: 'plugins[0]' }), networkName: list.name }
   if (!routedIpamTypes.includes(config.ipam.type)) return { ...config, ipamPlugin: { ...list, plugins: [plugin] } }
-  if (!config.ipam.assign_ipv4 && config.ipam.assign_ipv6 !== true) {
+  if (config.ipam.assign_ipv4 === false && config.ipam.assign_ipv6 !== true) {
     throw new ConfigError('plugins[0].ipam.assign_ipv4', 'is false and assign_ipv6 is not true: no address at all', {
       fix: 'set one of them to true',
     })

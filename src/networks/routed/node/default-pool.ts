@@ -9,8 +9,8 @@ import { type IPPool, ipPools } from '../resources.ts'
 const defaultPoolNames: Readonly<Record<Family, string>> = { 4: 'default-ipv4-ippool', 6: 'default-ipv6-ippool' }
 
 /**
- * Makes the pools of the settings, of each family if there is no pool of it at all. Once there is one, the settings
- * have no effect any more: the pool itself is what to change.
+ * Makes the pools of the settings, of each family that the node speaks if there is no pool of it at all. Once there is
+ * one, the settings have no effect any more: the pool itself is what to change.
  */
 export async function ensureDefaultPools(
   deps: { kube: KubeClient; log: Log; pools: Informer<IPPool> },
@@ -18,7 +18,7 @@ export async function ensureDefaultPools(
 ): Promise<void> {
   const known = deps.pools.list().map(({ spec }) => (spec.cidr.includes(':') ? 6 : 4))
   const { ipv6PoolCidr } = settings
-  if (!known.includes(4)) {
+  if (!known.includes(4) && settings.ipAutodetectionMethod !== 'none') {
     const { ipPoolCidr: cidr, blockSize, natOutgoing, ipipMode, vxlanMode } = settings
     await ensurePool(deps, defaultPool(4, { cidr, blockSize, natOutgoing, ipipMode, vxlanMode }))
   }
