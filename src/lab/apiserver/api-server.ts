@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:https'
 import { connect } from 'node:net'
@@ -50,6 +51,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   resumeRemovals(api)
   await store.durable()
   const stopping = new AbortController()
+  // Every watch listens to it for as long as it lasts.
+  setMaxListeners(0, stopping.signal)
   expireEvents(store, log, stopping.signal)
   const servers = options.listeners.map(() => createFor(api, options, stopping.signal))
   const ports = await Promise.all(

@@ -1,7 +1,9 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { Calm } from '../../../base/calm.ts'
+import { defer } from '../../../base/clock.ts'
 import { parseCidr } from '../../../base/ip.ts'
 import { silentLog } from '../../../base/log.ts'
+import { KubeError } from '../../../kube/errors.ts'
 import { createFakeKube, type FakeKube } from '../../../kube/fake.ts'
 import { createInformer } from '../../../kube/informer.ts'
 import {
@@ -47,13 +49,11 @@ async function node(nodeName: string) {
   const assigner = new Assigner(deps)
   return {
     deps,
-    assign: (handleId: string, pools: IPPool[], address?: string) =>
-      assigner.assign({
-        holder: { handleId, secondary: { node: nodeName } },
-        family: familyOfPools(pools),
-        pools,
-        address,
-      }),
+    assign: (handleId: string, pools: IPPool[], address?: string, signal?: AbortSignal) =>
+      assigner.assign(
+        { holder: { handleId, secondary: { node: nodeName } }, family: familyOfPools(pools), pools, address },
+        signal,
+      ),
     release: (handleId: string) => releaseByHandle(deps, handleId),
   }
 }
@@ -100,6 +100,27 @@ describe('assigning', () => {
     expect(verbs()).toEqual(['update IPAMBlock'])
     await work01.deps.handles.idle()
     expect(verbs()).toEqual(['update IPAMBlock', 'create IPAMHandle'])
+  })
+
+  it('writes nothing for whoever has given up while the write of another was under way', async () => {
+    const work01 = await node('work01')
+    const wide = [pool('10.244.0.0/24', 26)]
+    await work01.assign('net.c0', wide)
+    const server = defer()
+    const update = vi.spyOn(kube, 'update').mockImplementationOnce(async () => {
+      await server.promise
+      throw new KubeError('PUT: no answer', { statusCode: 0 })
+    })
+    const first = work01.assign('net.c1', wide)
+    await vi.waitFor(() => expect(update).toHaveBeenCalled())
+    const giveUp = new AbortController()
+    const second = work01.assign('net.c2', wide, undefined, giveUp.signal)
+    giveUp.abort(new Error('given up'))
+    server.resolve()
+    await expect(first).rejects.toThrow('no answer')
+    await expect(second).rejects.toThrow('given up')
+    expect(update).toHaveBeenCalledTimes(1)
+    expect(await allocated()).toMatchObject([{ handle: 'net.c0' }])
   })
 
   it('puts what comes while a write is under way into one write', async () => {

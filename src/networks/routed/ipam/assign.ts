@@ -31,6 +31,11 @@ export interface AssignerDeps extends ClaimDeps {
   reserved?(): readonly Cidr[]
 }
 
+/** A request and its end. */
+interface Attempt extends AddressRequest {
+  readonly signal: AbortSignal | undefined
+}
+
 type Choose = (block: IPAMBlock, holder: Holder) => Assignment | undefined
 
 /** Gives addresses of pools to holders on one node (as Calico does). Safe against other writers, here and elsewhere. */
@@ -48,27 +53,23 @@ export class Assigner {
     const held = this.#held(request)
     if (held !== undefined) return held
     const { address } = request
+    const attempt = { ...request, signal }
     if (address !== undefined) {
-      return assignCertain({ ...this.#deps, take: this.#take }, { ...request, address })
+      const take = (cidr: string, holder: Holder, choose: Choose) => this.#take(cidr, { holder, signal }, choose)
+      return assignCertain({ ...this.#deps, take }, { ...request, address })
     }
-    return (
-      (await this.#fromOwnBlocks(request)) ??
-      (await this.#fromNewBlock(request, signal)) ??
-      (await this.#borrow(request, signal))
-    )
+    return (await this.#fromOwnBlocks(attempt)) ?? (await this.#fromNewBlock(attempt)) ?? (await this.#borrow(attempt))
   }
 
   #held({ holder, family }: AddressRequest): string | undefined {
     return this.#deps.store.view.addressesOf(holder.handleId).find((address) => familyOf(address) === family)
   }
 
-  async #fromOwnBlocks(request: AddressRequest): Promise<string | undefined> {
+  async #fromOwnBlocks(request: Attempt): Promise<string | undefined> {
     for (const pool of request.pools) {
       for (const block of this.#ownBlocks([pool])) {
         const isWorthATry = hasFree(block, this.#reserved(request))
-        const address = isWorthATry
-          ? await this.#take(block.spec.cidr, request.holder, this.#nextIfOwn(request))
-          : undefined
+        const address = isWorthATry ? await this.#take(block.spec.cidr, request, this.#nextIfOwn(request)) : undefined
         if (address !== undefined) return address
       }
     }
@@ -85,7 +86,7 @@ export class Assigner {
   }
 
   /** One claim at a time: whoever waited looks first whether the claim before has made room. */
-  #fromNewBlock(request: AddressRequest, signal: AbortSignal | undefined): Promise<string | undefined> {
+  #fromNewBlock(request: Attempt): Promise<string | undefined> {
     return this.#claims.run('claim', async () => {
       const waited = await this.#fromOwnBlocks(request)
       if (waited !== undefined) return waited
@@ -93,10 +94,10 @@ export class Assigner {
       if (configuration?.spec.autoAllocateBlocks === false) return undefined
       this.#checkBlockLimit(request, configuration)
       for (const cidr of this.#unclaimed(request)) {
-        signal?.throwIfAborted()
+        request.signal?.throwIfAborted()
         const block = await claimBlock(this.#deps, cidr)
         const address =
-          block === undefined ? undefined : await this.#take(formatCidr(cidr), request.holder, this.#next(request))
+          block === undefined ? undefined : await this.#take(formatCidr(cidr), request, this.#next(request))
         if (address !== undefined) return address
       }
       return undefined
@@ -127,8 +128,8 @@ export class Assigner {
     )
   }
 
-  async #borrow(request: AddressRequest, signal: AbortSignal | undefined): Promise<string> {
-    const { family, pools, holder } = request
+  async #borrow(request: Attempt): Promise<string> {
+    const { family, pools } = request
     const prefixes = pools.map(({ spec }) => spec.cidr).join(', ')
     if ((await this.#configuration())?.spec.strictAffinity === true) {
       throw new PoolExhaustedError(
@@ -137,8 +138,8 @@ export class Assigner {
       )
     }
     for (const block of this.#othersBlocks(request)) {
-      signal?.throwIfAborted()
-      const address = await this.#take(block.spec.cidr, holder, this.#next(request))
+      request.signal?.throwIfAborted()
+      const address = await this.#take(block.spec.cidr, request, this.#next(request))
       if (address !== undefined) return address
     }
     throw new PoolExhaustedError(notAssigned(family, `No IPs available in pools: [${prefixes}]`), {
@@ -146,17 +147,25 @@ export class Assigner {
     })
   }
 
-  readonly #take = async (cidr: string, holder: Holder, choose: Choose): Promise<string | undefined> => {
+  /** Takes nothing for whoever has given up while the writes of others were under way. */
+  async #take(
+    cidr: string,
+    { holder, signal }: Pick<Attempt, 'holder' | 'signal'>,
+    choose: Choose,
+  ): Promise<string | undefined> {
     let address: string | undefined
     // When this throws, the write may have been done all the same: a release then has to look.
     const lost = this.#deps.handles.doubt(holder.handleId, cidr)
     const written = await this.#deps.store.update(cidr, (block) => {
-      const assignment = choose(block, holder)
+      const assignment = signal?.aborted === true ? undefined : choose(block, holder)
       address = assignment?.address
       return assignment?.block
     })
     lost.isCertain()
-    if (written === undefined) return undefined
+    if (written === undefined) {
+      signal?.throwIfAborted()
+      return undefined
+    }
     this.#deps.handles.note(holder.handleId, { isNew: true })
     return address
   }
