@@ -14,6 +14,7 @@ import { ipamAllocate } from './ipam-allocate.ts'
 import { labUp } from './lab-up.ts'
 import { machineFacts } from './machine.ts'
 import { podReady } from './pod-ready.ts'
+import { routedForwarding } from './routed-forwarding.ts'
 
 const benches: Readonly<Record<string, Bench>> = {
   'lab-up': labUp,
@@ -27,6 +28,7 @@ const benches: Readonly<Record<string, Bench>> = {
   'detach-burst-100': detachBurst100,
   'agent-memory': agentMemory,
   'ipam-allocate': ipamAllocate,
+  'routed-forwarding': routedForwarding,
 }
 
 const { values: flags, positionals } = parseArgs({

@@ -4,12 +4,12 @@ import { queryBird } from '../../src/bird/control.ts'
 import { nodes } from '../../src/kube/resources/core.ts'
 import { allocationsOf } from '../../src/networks/routed/ipam/block.ts'
 import { ipamBlocks, ipamHandles, ipPools } from '../../src/networks/routed/resources.ts'
+import { kernelHas } from './support/kernel-has.ts'
 import {
   createRoutedCluster,
   eventually,
   type RoutedCluster,
   type RoutedNode,
-  succeeds,
   type TestPod,
 } from './support/routed-cluster.ts'
 
@@ -172,6 +172,19 @@ describe('vxlanMode Always', () => {
     )
   })
 
+  it("follows the MTU of the node's NIC", async () => {
+    await work01.ip('link', 'set', 'ens2', 'mtu', '1400')
+    await eventually('the smaller tunnel', async () => {
+      expect(await work01.ip('link', 'show', 'vxlan.calico')).toContain('mtu 1350')
+    })
+    const small = await podOn(work01, 'small')
+    expect(await small.pod.exec('ip', 'link', 'show', 'eth0')).toContain('mtu 1350')
+    await work01.ip('link', 'set', 'ens2', 'mtu', '1500')
+    await eventually('the larger tunnel', async () => {
+      expect(await work01.ip('link', 'show', 'vxlan.calico')).toContain('mtu 1450')
+    })
+  })
+
   it('reaches across subnets whose router knows nothing of pods, and with no BIRD at all', async () => {
     for (const node of cluster.nodes) await node.stopBird()
     const far = await podOn(remote, 'far')
@@ -232,12 +245,37 @@ describe('vxlanMode CrossSubnet', () => {
   })
 })
 
-/** The attempt loads the module where there is one. */
-async function kernelHas(kind: string): Promise<boolean> {
-  const isMade = await succeeds(exec('ip', ['link', 'add', 'probe0', 'type', kind, 'remote', '192.0.2.1']))
-  if (isMade) await exec('ip', ['link', 'del', 'probe0'])
-  return isMade
-}
+describe('a node that is deleted', () => {
+  it('is forgotten by the tunnels of the others', async () => {
+    await setModes({ vxlanMode: 'Always' })
+    await eventually('all ends', async () => {
+      expect(await work01.exec('bridge', 'fdb', 'show', 'dev', 'vxlan.calico')).toContain(`dst ${remote.address}`)
+    })
+    await remote.nodeSide.stop()
+    await cluster.kube.delete(nodes, 'remote')
+    await eventually('its end', async () => {
+      const fdb = await work01.exec('bridge', 'fdb', 'show', 'dev', 'vxlan.calico')
+      expect(fdb).not.toContain(remote.address)
+      expect(fdb).toContain(work02.address)
+      expect((await work01.ip('neighbor', 'show', 'dev', 'vxlan.calico')).trim().split('\n')).toHaveLength(1)
+    })
+  })
+})
+
+describe('an agent that is told to take back what it did', () => {
+  it('leaves no tunnel, no route, no table, no address and no annotation', async () => {
+    await setModes({ vxlanMode: 'Always' })
+    await eventually('the tunnel', async () => expect(await work02.ip('route', 'show', 'proto', '80')).not.toBe(''))
+    await work02.nodeSide.stop()
+    for (const _ of [1, 2]) await work02.nodeSide.remove?.(AbortSignal.timeout(10_000))
+    expect(await work02.kernel.findLink(undefined, 'vxlan.calico')).toBeUndefined()
+    expect(await work02.ip('route', 'show', 'proto', '80')).toBe('')
+    expect(await work02.exec('nft', 'list', 'tables')).toBe('')
+    expect(Object.keys(await annotationsOf(work02))).toEqual(['IPv4Address'])
+    const holders = (await cluster.kube.list(ipamBlocks)).items.flatMap(allocationsOf)
+    expect(holders.map(({ attributes }) => attributes.handle_id)).not.toContain('vxlan-tunnel-addr-work02')
+  })
+})
 
 describe.skipIf(await kernelHas('ipip'))('an encapsulation that the kernel does not have', () => {
   beforeEach(() => setModes({ ipipMode: 'Always' }))

@@ -29,6 +29,10 @@ describe('settings of the routed network', () => {
     [{ blockSize: 33 }, 'networks.routed.blockSize'],
     [{ ipPoolCidr: '10.244.0.0/28', blockSize: 24 }, 'larger than the pool'],
     [{ ippool: 'x' }, 'networks.routed'],
+    [
+      { ipipMode: 'Always', vxlanMode: 'CrossSubnet' },
+      'networks.routed.ipipMode: cannot be set together with vxlanMode',
+    ],
     [{ ipPoolCidr: 'fd00::/48' }, 'networks.routed.ipPoolCidr: fd00::/48 is not a prefix of IPv4'],
     [{ ipv6PoolCidr: 'fd00::/124' }, 'networks.routed.ipv6BlockSize'],
     [{ ipv6PoolCidr: 'fd00::/48', ipv6BlockSize: 64 }, 'networks.routed.ipv6BlockSize'],

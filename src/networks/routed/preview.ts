@@ -8,6 +8,7 @@ import { poolCidr, poolOf, selectPools } from './ipam/pools.ts'
 import { resultOf } from './node/wiring.ts'
 import { podAddressing } from './pod-annotations.ts'
 import { type IPPool, ipPools } from './resources.ts'
+import { podMtuBytes } from './tunnels/encapsulation.ts'
 
 /** What `attach` will make: the same choice of pools, the same wiring. Throws IpamError when there is no pool. */
 export async function previewRouted(
@@ -55,7 +56,7 @@ export async function previewRouted(
     mac,
     mtuBytes,
     notes: [
-      ...(mtuBytes === undefined ? [`the MTU of ${ifName} is that of the node's network interface`] : []),
+      ...(mtuBytes === undefined ? [`the MTU of ${ifName} is ${usualMtu(pools.items)}`] : []),
       ...(plan.isOutsideIpam ? [] : wishes.flatMap(homeless)),
       ...(config.ipamPlugin === undefined
         ? []
@@ -72,4 +73,11 @@ function homeless({ address, candidates }: { address?: string | undefined; candi
 
 function exampleOf([pool]: readonly IPPool[]): string {
   return pool === undefined ? '0.0.0.0' : bigintToAddress(poolCidr(pool).first + 1n, poolCidr(pool).family)
+}
+
+/** How much smaller than the node's interface, for which packets there must be room. */
+function usualMtu(pools: readonly IPPool[]): string {
+  const lessBytes = -podMtuBytes(0, pools)
+  const nic = "that of the node's network interface"
+  return lessBytes > 0 ? `${nic}, less ${lessBytes} bytes for encapsulation` : nic
 }

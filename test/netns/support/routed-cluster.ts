@@ -173,7 +173,7 @@ export async function createRoutedCluster(
       }
     },
     async attach(node, pod) {
-      const result = await node.nodeSide.attach(pod.request, AbortSignal.timeout(10_000))
+      const result = await node.nodeSide.attach(pod.request, AbortSignal.timeout(60_000))
       return { result, address: result.ips[0]?.address.split('/')[0] ?? '' }
     },
     async stop() {

@@ -29,6 +29,7 @@ import { NftTable } from './nft-table.ts'
 import { NodeBird } from './node-bird.ts'
 import { OwnAddress } from './own-address.ts'
 import { type Part, Parts, type Upkeep } from './parts.ts'
+import { removeFromNode } from './remove.ts'
 import { NodeRepair } from './repair/node-repair.ts'
 import { Repairs } from './repair/repairs.ts'
 import { Reports } from './reports.ts'
@@ -140,6 +141,10 @@ class RoutedNode implements NodeSide<RoutedConfig> {
 
   collectGarbage(valid: readonly AttachmentKey[]): Promise<void> {
     return collectGarbage(this.#context, valid).finally(() => this.#noteGone())
+  }
+
+  remove(): Promise<void> {
+    return removeFromNode(this.#context)
   }
 
   status(): NetworkStatus {

@@ -15,6 +15,11 @@ const vxlanId = 4096
 const vxlanPort = 4789
 const usualNicMtuBytes = 1500
 
+/** Calico's name for it, so that its tools know what the address is for. */
+export function tunnelHandle(kind: Encapsulation, nodeName: string): string {
+  return `${kind}-tunnel-addr-${nodeName}`
+}
+
 /** This node's end of all tunnels of one kind: an address of the pools, a device, and the annotations that say so. */
 export class TunnelEnd {
   readonly #context: NodeContext
@@ -24,7 +29,7 @@ export class TunnelEnd {
   constructor(context: NodeContext, kind: Encapsulation) {
     this.#context = context
     this.#kind = kind
-    this.#handleId = `${kind}-tunnel-addr-${context.deps.nodeName}`
+    this.#handleId = tunnelHandle(kind, context.deps.nodeName)
   }
 
   get device(): string {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import { cidrContains, formatCidr, parseCidr } from '../../../base/ip.ts'
+import { cidrContains, cidrCovers, formatCidr, parseCidr } from '../../../base/ip.ts'
 import { describeOperation } from '../../../kernel/describe.ts'
 import type { Operation } from '../../../kernel/kernel.ts'
 import { buildTunnels, type TunnelPlan } from '../tunnels/build-tunnels.ts'
-import { type Encapsulation, encapsulatedPools } from '../tunnels/encapsulation.ts'
+import { type EncapsulatedPool, type Encapsulation, encapsulatedPools } from '../tunnels/encapsulation.ts'
 import { placementsIn } from '../tunnels/placements.ts'
 import { type TunnelNode, tunnelNodeOf } from '../tunnels/tunnel-node.ts'
 import type { BirdSources } from './bird-sync.ts'
@@ -107,7 +107,7 @@ export class Tunnels {
     await this.#hold.stop()
   }
 
-  async #program(local: TunnelNode, pools: ReturnType<typeof encapsulatedPools>): Promise<void> {
+  async #program(local: TunnelNode, pools: readonly EncapsulatedPool[]): Promise<void> {
     const { context, sources, address } = this.#options
     const { kernel, nodes, nodeName } = context.deps
     const others = nodes.list().filter(({ metadata }) => metadata.name !== nodeName)
@@ -119,7 +119,7 @@ export class Tunnels {
     })
     const delta = tunnelDelta(plan, await readTunnelState(kernel))
     await kernel.apply(undefined, delta.additions)
-    const leaving = await this.#hold.release(delta.strayRoutes, this.#isElsewhere())
+    const leaving = await this.#hold.release(delta.strayRoutes, this.#isForBgp(pools))
     const removals = leaving.map((route): Operation => ({ op: 'deleteRoute', route }))
     await kernel.apply(undefined, removals)
     const wasHolding = this.#isHolding
@@ -138,18 +138,20 @@ export class Tunnels {
     if (!isDeepStrictEqual(before?.carried ?? [], plan.carried)) this.#options.onCarried()
   }
 
-  /** Whether a prefix is on another node, so that BGP will bring a route to it. */
-  #isElsewhere(): (destination: string) => boolean {
+  /** Whether a prefix is on another node, in a pool that is not encapsulated: then BGP will bring a route to it. */
+  #isForBgp(encapsulated: readonly EncapsulatedPool[]): (destination: string) => boolean {
     const { sources, context } = this.#options
-    let found: Set<string> | undefined
+    let elsewhere: Set<string> | undefined
     return (destination) => {
+      const prefix = parseCidr(destination)
+      if (encapsulated.some(({ cidr }) => cidrCovers(cidr, prefix))) return false
       const all = sources.pools.list().map(({ spec }) => ({ cidr: parseCidr(spec.cidr), ...asIfEncapsulated }))
-      found ??= new Set(
+      elsewhere ??= new Set(
         placementsIn(all, sources.blocks.list(), sources.affinities.list())
           .filter(({ node }) => node !== context.deps.nodeName)
-          .map(({ prefix }) => formatCidr(parseCidr(prefix))),
+          .map((placement) => formatCidr(parseCidr(placement.prefix))),
       )
-      return found.has(destination)
+      return elsewhere.has(destination)
     }
   }
 
