@@ -243,6 +243,30 @@ async function writePlugin(type: string, line: string): Promise<void> {
   await writeFile(join(folder, 'bin', type), script.join('\n'), { mode: 0o755 })
 }
 
+test('an attach that the stop of the agent cuts off is no Warning, and the next agent makes it', async () => {
+  const go = join(folder, 'go')
+  await mkdir(join(folder, 'bin'))
+  const begun = join(folder, 'begun')
+  await writePlugin(
+    'slow',
+    `[ "$CNI_COMMAND" = ADD ] && { touch ${begun}; while [ ! -e ${go} ]; do sleep 0.02; done; }`,
+  )
+  await run()
+  await kube.create(
+    networkAttachmentDefinitions,
+    testDefinition('slow', { cniVersion: '1.0.0', name: 'slow', type: 'slow' }),
+  )
+  await annotate('slow@one,br@two')
+  await expect.poll(() => existsSync(begun)).toBe(true)
+  await agent?.stop()
+  expect(await links()).toEqual(['eth0'])
+  await writeFile(go, '')
+  await startAgent()
+  await expect.poll(told).toEqual(['eth0 pods', 'one default/slow', 'two default/br'])
+  expect((await eventLines()).filter((line) => line.startsWith('Warning'))).toEqual([])
+  await expectNothingLeftAfterDel()
+})
+
 test('an annotation that was edited while there was no agent is followed by the next one', async () => {
   await run('br')
   await expect.poll(told).toEqual(['eth0 pods', 'net1 default/br'])

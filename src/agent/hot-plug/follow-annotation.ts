@@ -54,6 +54,8 @@ class PluggedPod {
       await this.#detach(plan.detach)
       for (const wanted of plan.attach) await this.#attach(wanted, signal)
     }
+    // An agent that stops leaves the rest to the next one, which is nobody's mistake.
+    signal.throwIfAborted()
     const failures = this.#failures
     if (failures.length > 0) throw failures.length === 1 ? failures[0] : new CombinedError('hot-plug', failures)
   }
@@ -98,12 +100,12 @@ class PluggedPod {
 
   /** A name that could not be given free has to wait for the next attempt. */
   async #attach(wanted: Wanted, signal: AbortSignal): Promise<void> {
-    if (this.#record.attachments.some(({ ifName }) => ifName === wanted.ifName)) return
+    if (signal.aborted || this.#record.attachments.some(({ ifName }) => ifName === wanted.ifName)) return
     const running = { record: this.#record, config: this.#config, pod: this.#pod }
     try {
       this.#record = await attachInterface(wanted, running, this.#context, signal)
     } catch (error) {
-      this.#fail('FailedAttachment', error)
+      if (!isStopped(signal)) this.#fail('FailedAttachment', error)
       return
     }
     this.#reportStatus()
@@ -124,4 +126,9 @@ class PluggedPod {
   #warn(reason: string, error: unknown): void {
     this.#context.events.event(this.#pod, 'Warning', reason, describeError(error))
   }
+}
+
+/** By the agent's stop, not by the deadline of the attachment. */
+function isStopped({ aborted, reason }: AbortSignal): boolean {
+  return aborted && (reason as Error).name === 'AbortError'
 }
