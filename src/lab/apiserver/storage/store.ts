@@ -123,7 +123,7 @@ export class Store {
     return this.#history.after(revision, collection)
   }
 
-  /** Called for every change once it is on disk, in order. */
+  /** Called for every change soon after it is on disk, in order; `changesAfter` may know it a little earlier. */
   onChange(listener: (change: Change) => void): Unsubscribe {
     return this.#durableChanges.on(listener)
   }
@@ -145,9 +145,10 @@ export class Store {
     )
   }
 
+  /** Who made the change is answered before the watches are told: their clients would wake up first otherwise. */
   #announce(change: Change): void {
     this.#history.push(change)
-    this.#durableChanges.emit(change)
+    setImmediate(() => this.#durableChanges.emit(change))
   }
 }
 
