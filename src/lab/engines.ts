@@ -155,7 +155,11 @@ function ovsdbServer(config: LabConfig, node: LabNode): Engine {
   }
 }
 
+/** A busy client is not taken for dead: the server's own default is 5 s. */
+const inactivityProbeMs = 60_000
+
 function ovnDatabase(which: 'nb' | 'sb', port: number, address: string): Engine {
+  const [database, root] = which === 'nb' ? ['OVN_Northbound', 'NB_Global'] : ['OVN_Southbound', 'SB_Global']
   const socket = `/run/ovn/ovn${which}_db.sock`
   const file = `/var/lib/ovn/ovn${which}_db.db`
   return {
@@ -164,14 +168,27 @@ function ovnDatabase(which: 'nb' | 'sb', port: number, address: string): Engine 
       'ovsdb-server',
       file,
       `--remote=punix:${socket}`,
-      `--remote=ptcp:${port}:${address}`,
+      `--remote=db:${database},${root},connections`,
       `--pidfile=/run/ovn/ovn${which}_db.pid`,
       ...toStandardError,
       `--unixctl=/run/ovn/ovn${which}_db.ctl`,
     ],
     ready: { socket: socket },
     after: [],
-    prepare: [['ovsdb-tool', 'create', file, `/usr/share/ovn/ovn-${which}.ovsschema`]],
+    prepare: [
+      ['ovsdb-tool', 'create', file, `/usr/share/ovn/ovn-${which}.ovsschema`],
+      ['ovsdb-tool', 'transact', file, JSON.stringify(listenTransaction({ database, root, port, address }))],
+    ],
     settle: [[`ovn-${which}ctl`, `--db=unix:${socket}`, 'init']],
   }
+}
+
+/** Where the server listens, as a row of its database, for only there can the probe be set. */
+function listenTransaction(where: { database: string; root: string; port: number; address: string }): unknown[] {
+  const row = { target: `ptcp:${where.port}:${where.address}`, inactivity_probe: inactivityProbeMs }
+  return [
+    where.database,
+    { op: 'insert', table: 'Connection', 'uuid-name': 'connection', row },
+    { op: 'insert', table: where.root, row: { connections: ['named-uuid', 'connection'] } },
+  ]
 }

@@ -102,9 +102,11 @@ export interface OvnSettingsFile {
   encapIp?: string
   /** --mtu @default 1400 */
   mtuBytes?: number
+  /** PEM files for `ssl:` databases; on a node ovn-controller is told them too. */
+  tls?: { privateKey: string; certificate: string; caCertificate: string }
   /** How long an ADD waits in all for controller and OVN before it says what is late. @default 30000 */
   attachTimeoutMs?: number
-  /** e.g. tcp:192.168.122.10:6641 */
+  /** e.g. tcp:192.168.122.10:6641 or ssl:…; the members of a cluster separated by commas. */
   northbound: string
   /** e.g. tcp:192.168.122.10:6642 */
   southbound: string

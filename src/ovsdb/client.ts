@@ -7,19 +7,25 @@ import { retry } from '../base/retry.ts'
 import { type RowChange, TableCache, type WireRowUpdate } from './cache.ts'
 import { OvsdbConnectionError } from './errors.ts'
 import { JsonRpc, type Notification } from './jsonrpc.ts'
-import { type DatabaseSchema, getTable, parseSchema } from './schema.ts'
+import { requireMember } from './membership.ts'
+import type { TlsFiles } from './remote.ts'
+import { type DatabaseSchema, parseSchema } from './schema.ts'
 import { checkResults, type TableTypes, type Transaction } from './transaction.ts'
 import type { NamedUuid } from './value.ts'
 
 export interface OvsdbOptions<T extends TableTypes> {
-  /** `unix:PATH` or `tcp:ADDRESS:PORT`; several, separated by commas, are tried in turn. */
+  /** `unix:PATH`, `tcp:ADDRESS:PORT` or `ssl:ADDRESS:PORT`; several, separated by commas, are tried in turn. */
   readonly remote: string
   readonly database: string
-  /** Tables to keep a copy of, and their columns. Columns that this server's version lacks are left out. */
+  /** Tables to keep a copy of, and their columns. What this server's version lacks is left out. */
   readonly tables: { readonly [N in keyof T & string]?: readonly (keyof T[N] & string)[] }
   readonly log: Log
   /** Silence after which the server is asked for a sign of life; after twice as long the connection ends. @default 60000 */
   readonly probeMs?: number
+  /** Needed for `ssl:` remotes. */
+  readonly tls?: TlsFiles | undefined
+  /** Of a cluster only the leader is taken: for a writer, who must see what was written last. @default false */
+  readonly isLeaderOnly?: boolean
   /** How long `transact` waits for a connection. @default 10000 */
   readonly connectTimeoutMs?: number
 }
@@ -144,7 +150,8 @@ export class OvsdbClient<T extends TableTypes> implements Lifecycle, Changing {
     return retry(() => this.#open(signal), {
       signal,
       minDelayMs: 50,
-      maxDelayMs: 4000,
+      // A cluster without its leader elects another in about two seconds.
+      maxDelayMs: 1000,
       onRetry: (error, delayMs) =>
         this.#options.log.debug({ error: describeError(error), delayMs }, 'database not reached, will retry'),
     })
@@ -152,9 +159,13 @@ export class OvsdbClient<T extends TableTypes> implements Lifecycle, Changing {
 
   async #open(signal: AbortSignal): Promise<JsonRpc> {
     const probeMs = this.#options.probeMs ?? 60_000
-    const rpc = await JsonRpc.connect(this.#nextRemote(), { timeoutMs: 20_000, probeMs, signal })
+    const { tls, database, isLeaderOnly = false, log } = this.#options
+    const remote = this.#nextRemote()
+    const rpc = await JsonRpc.connect(remote, { timeoutMs: 20_000, probeMs, tls, signal })
     try {
-      await this.#synchronise(rpc)
+      await requireMember(rpc, { database, isLeaderOnly })
+      const isResumed = await this.#synchronise(rpc)
+      log.info({ remote, isResumed }, 'database connected')
     } catch (error) {
       rpc.close()
       throw error
@@ -169,7 +180,8 @@ export class OvsdbClient<T extends TableTypes> implements Lifecycle, Changing {
     return (remotes[this.#attempts++ % remotes.length] ?? '').trim()
   }
 
-  async #synchronise(rpc: JsonRpc): Promise<void> {
+  /** Resolves with whether only what was missed had to be read. */
+  async #synchronise(rpc: JsonRpc): Promise<boolean> {
     const { database } = this.#options
     this.#schema = parseSchema(await rpc.request('get_schema', [database]))
     const requests = this.#monitorRequests(this.#schema)
@@ -183,12 +195,14 @@ export class OvsdbClient<T extends TableTypes> implements Lifecycle, Changing {
     this.#lastTransaction = transaction
     this.#publish(this.#take(updates, isResumed ? 'apply' : 'replace'))
     for (const notification of early) this.#notified(notification)
+    return isResumed
   }
 
   #monitorRequests(schema: DatabaseSchema): Record<string, object[]> {
     const requests: Record<string, object[]> = {}
     for (const [name, wanted] of Object.entries(this.#options.tables) as [string, readonly string[]][]) {
-      const columns = [...getTable(schema, name).columns].filter(([column]) => wanted.includes(column))
+      const columns = [...(schema.tables.get(name)?.columns ?? [])].filter(([column]) => wanted.includes(column))
+      if (columns.length === 0) continue
       this.#tables.get(name)?.setColumns(new Map(columns))
       requests[name] = [{ columns: columns.map(([column]) => column) }]
     }
@@ -196,7 +210,7 @@ export class OvsdbClient<T extends TableTypes> implements Lifecycle, Changing {
   }
 
   #notified({ method, params }: Notification): void {
-    if (method !== 'update3') return
+    if (method !== 'update3' || params[0] !== monitorId) return
     const [, transaction, updates] = params as [unknown, string, WireUpdates]
     this.#lastTransaction = transaction
     this.#publish(this.#take(updates, 'apply'))

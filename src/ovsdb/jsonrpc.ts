@@ -1,8 +1,9 @@
-import { createConnection, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { type Deferred, defer, withDeadline } from '../base/clock.ts'
 import { Emitter } from '../base/observable.ts'
 import { OvsdbConnectionError, OvsdbError } from './errors.ts'
 import { JsonScanner } from './json-scanner.ts'
+import { openSocket, type TlsFiles } from './remote.ts'
 
 export interface Notification {
   readonly method: string
@@ -15,20 +16,6 @@ interface Message {
   readonly params?: readonly unknown[]
   readonly result?: unknown
   readonly error?: unknown
-}
-
-/** Where a database server listens: `unix:/run/openvswitch/db.sock` or `tcp:192.0.2.1:6641` (`tcp:[::1]:6641`). */
-export function parseRemote(remote: string): { path: string } | { host: string; port: number } {
-  const unix = /^unix:(.+)$/.exec(remote)
-  if (unix?.[1] !== undefined) return { path: unix[1] }
-  const tcp = /^tcp:(?:\[([^\]]+)\]|([^:[\]]+)):(\d+)$/.exec(remote)
-  const host = tcp?.[1] ?? tcp?.[2]
-  if (host === undefined || !(Number(tcp?.[3]) <= 65_535)) {
-    throw new OvsdbConnectionError(`"${remote}" is not the address of a database`, {
-      fix: 'write unix:/path/to/db.sock or tcp:ADDRESS:PORT',
-    })
-  }
-  return { host, port: Number(tcp?.[3]) }
 }
 
 /** One JSON-RPC 1.0 connection (RFC 7047 section 4). Answers the server's echo requests by itself. */
@@ -59,13 +46,9 @@ export class JsonRpc {
   /** Throws OvsdbConnectionError. `probeMs` is how long the server may be silent before it is asked for a sign of life. */
   static async connect(
     remote: string,
-    options: { timeoutMs: number; probeMs: number; signal?: AbortSignal | undefined },
+    options: { timeoutMs: number; probeMs: number; tls?: TlsFiles | undefined; signal?: AbortSignal | undefined },
   ): Promise<JsonRpc> {
-    const socket = createConnection(parseRemote(remote))
-    const ready = new Promise<void>((resolve, reject) => {
-      socket.once('connect', resolve)
-      socket.once('error', (cause) => reject(new OvsdbConnectionError(`cannot connect to ${remote}`, { cause })))
-    })
+    const { socket, ready } = await openSocket(remote, options.tls)
     try {
       await withDeadline(ready, { what: `a connection to ${remote}`, ...options })
     } catch (error) {
@@ -88,8 +71,9 @@ export class JsonRpc {
     return answer.promise
   }
 
-  close(): void {
-    this.#end(undefined)
+  /** `reason` is what `closed` and the requests under way are told. */
+  close(reason?: string): void {
+    this.#end(reason === undefined ? undefined : new Error(reason))
   }
 
   #send(message: object): void {

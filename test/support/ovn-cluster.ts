@@ -61,6 +61,8 @@ export interface TestPod {
 /** Settings that differ from the article's; a value of undefined takes one away. */
 export type SettingsChanges = { readonly [K in keyof OvnSettingsFile]?: OvnSettingsFile[K] | undefined } & {
   readonly perNode?: (node: TestNode) => Partial<OvnSettingsFile>
+  /** The southbound database takes TLS only. */
+  readonly hasTls?: boolean
 }
 
 /** Controller and agents of the OVN network in this process, over real engines in two hosts' namespaces. */
@@ -86,7 +88,7 @@ export class OvnCluster {
 
   /** Hosts, databases and API, with neither controller nor agents. */
   static async make(changes: SettingsChanges = {}): Promise<OvnCluster> {
-    const cluster = new OvnCluster(await makeFabric(), changes)
+    const cluster = new OvnCluster(await makeFabric(changes), changes)
     for (const { name, management } of cluster.fabric.nodes) {
       const status = { addresses: [{ type: 'InternalIP', address: management }] }
       cluster.kube.seed(nodeType, { metadata: { name }, status } as NodeResource)
@@ -296,7 +298,7 @@ export class OvnCluster {
   }
 
   #settings(node?: TestNode): OvnSettings {
-    const { perNode, ...changes } = this.#changes
+    const { perNode, hasTls: _, ...changes } = this.#changes
     return parseOvnSettings({
       netCidr: '10.144.0.0/16',
       svcCidr: '10.96.0.0/16',
@@ -308,6 +310,7 @@ export class OvnCluster {
       encapType,
       northbound: this.fabric.northbound,
       southbound: this.fabric.southbound,
+      tls: this.fabric.tls,
       ...changes,
       ...(node === undefined ? {} : perNode?.(node)),
     })

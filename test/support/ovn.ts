@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Kernel } from '../../src/kernel/kernel.ts'
 import { createKernel } from '../../src/kernel/linux.ts'
+import type { TlsFiles } from '../../src/ovsdb/remote.ts'
 import { ip, makeNetns, removeNetns } from './netns.ts'
+import { makePki, tlsFlags } from './ovsdb-cluster.ts'
 
 /** One emulated host: a namespace with ens1 and ens3, its own Open vSwitch and ovn-controller. */
 export interface TestNode {
@@ -24,6 +26,7 @@ export interface TestFabric {
   readonly nodes: readonly TestNode[]
   readonly northbound: string
   readonly southbound: string
+  readonly tls: TlsFiles | undefined
   spawnIn(netns: string, folder: string, command: readonly string[]): ChildProcess
   /** Sends a signal to an engine: of a node `ovsdb-server`, `ovs-vswitchd`, `ovn-controller`; else `nb`, `sb`, `northd`. */
   signal(name: string, signal: NodeJS.Signals, node?: TestNode): void
@@ -36,7 +39,8 @@ export interface TestFabric {
 
 const central = '192.168.122.11'
 
-export async function makeFabric(): Promise<TestFabric> {
+/** With TLS the southbound database takes nothing else, and the nodes' agents are to be given these files. */
+export async function makeFabric({ hasTls = false }: { hasTls?: boolean } = {}): Promise<TestFabric> {
   const folder = await mkdtemp(join(tmpdir(), 'ovn-test-'))
   const real = createKernel()
   const processes = new Map<string, ChildProcess>()
@@ -60,7 +64,8 @@ export async function makeFabric(): Promise<TestFabric> {
   const nodes: TestNode[] = []
   for (const [index, name] of ['n1', 'n2'].entries()) nodes.push(await makeNode(folder, fabric, { name, index, real }))
   for (const node of nodes) await startSwitch(node, start)
-  await startCentral(folder, nodes[0]!, start)
+  const tls = hasTls ? makePki(folder, 'ovn') : undefined
+  await startCentral(folder, nodes[0]!, start, tls)
   for (const node of nodes) start('ovn-controller', node.netns, node.folder, ovnController(node))
   const stopSwitch = (node: TestNode): void => {
     processes.get(`${node.folder} ovs-vswitchd`)?.kill('SIGKILL')
@@ -74,7 +79,8 @@ export async function makeFabric(): Promise<TestFabric> {
     fabric,
     nodes,
     northbound: `unix:${folder}/nb.sock`,
-    southbound: `tcp:${central}:6642`,
+    southbound: `${hasTls ? 'ssl' : 'tcp'}:${central}:6642`,
+    tls,
     spawnIn: (netns, runFolder, command) => start(command.join(' '), netns, runFolder, command),
     signal: (name, signal, node) => {
       const child = processes.get(`${node?.folder ?? folder} ${name}`)
@@ -161,7 +167,7 @@ function ovnController({ folder }: TestNode): string[] {
   return ['ovn-controller', `unix:${folder}/db.sock`, `--pidfile=${folder}/ovn-controller.pid`]
 }
 
-async function startCentral(folder: string, node: TestNode, start: Start): Promise<void> {
+async function startCentral(folder: string, node: TestNode, start: Start, tls: TlsFiles | undefined): Promise<void> {
   for (const [name, port] of [
     ['nb', 6641],
     ['sb', 6642],
@@ -171,7 +177,8 @@ async function startCentral(folder: string, node: TestNode, start: Start): Promi
       'ovsdb-server',
       join(folder, `${name}.db`),
       `--remote=punix:${folder}/${name}.sock`,
-      `--remote=ptcp:${port}:${central}`,
+      `--remote=${tls === undefined ? 'ptcp' : 'pssl'}:${port}:${central}`,
+      ...(tls === undefined ? [] : tlsFlags(tls)),
       `--unixctl=${folder}/${name}.ctl`,
     ])
     await appears(`${folder}/${name}.sock`)

@@ -31,6 +31,7 @@ const settingsSchema = z.strictObject({
   encapIp: address.optional(),
   mtuBytes: z.int().min(576).max(65_535).default(1400),
   attachTimeoutMs: z.int().min(1000).max(100_000).default(30_000),
+  tls: z.strictObject({ privateKey: z.string(), certificate: z.string(), caCertificate: z.string() }).optional(),
   northbound: remote,
   southbound: remote,
   datapathType: z.enum(['auto', 'system', 'netdev']).default('auto'),
@@ -52,6 +53,7 @@ export function parseOvnSettings(raw: unknown): OvnSettings {
   const settings = { ...rest, nodePools, netCidrs: nodePools.map(({ cidr }) => cidr) }
   checkHostPrefixes(nodePools)
   checkPrefixes(settings)
+  checkTls(settings)
   if (settings.gatewayMode === 'shared' && settings.gatewayInterface === undefined) {
     throw new ConfigError('networks.ovn.gatewayMode', 'shared needs a gatewayInterface: pods leave through it', {
       fix: 'name the interface, or write gatewayMode: local',
@@ -118,6 +120,13 @@ function nadOf(text: string | undefined): string {
       fix: 'Write <namespace>/<name> of the NetworkAttachmentDefinition that holds this configuration.',
     },
   )
+}
+
+function checkTls({ northbound, southbound, tls }: Pick<OvnSettings, 'northbound' | 'southbound' | 'tls'>): void {
+  if (tls !== undefined || !/(^|,)ssl:/.test(`${northbound},${southbound}`)) return
+  throw new ConfigError('networks.ovn.tls', 'is needed for databases with ssl:', {
+    fix: 'name the PEM files privateKey, certificate and caCertificate',
+  })
 }
 
 function parseNetCidr(text: string): NodePool {

@@ -2,6 +2,7 @@ import { KeyedLock } from '../../../base/keyed-lock.ts'
 import type { Log } from '../../../base/log.ts'
 import { connectOvsdb, type OvsdbClient } from '../../../ovsdb/client.ts'
 import { Transaction } from '../../../ovsdb/transaction.ts'
+import type { OvnSettings } from '../config.ts'
 import { type NorthboundTables, northboundColumns } from '../tables/northbound.ts'
 import { NorthboundView } from '../topology/plan.ts'
 
@@ -14,9 +15,11 @@ export class Northbound {
   readonly view: NorthboundView
   readonly #lock = new KeyedLock()
 
-  constructor(remote: string, log: Log) {
+  constructor({ northbound, tls }: Pick<OvnSettings, 'northbound' | 'tls'>, log: Log) {
     this.client = connectOvsdb<NorthboundTables>({
-      remote,
+      remote: northbound,
+      tls,
+      isLeaderOnly: true,
       database: 'OVN_Northbound',
       tables: northboundColumns,
       log: log.child({ database: 'OVN_Northbound' }),

@@ -191,7 +191,7 @@ function createContext(
   deps: ClusterDeps,
   { log, nads }: Pick<ClusterContext, 'log' | 'nads'>,
 ): ClusterContext {
-  const northbound = new Northbound(settings.northbound, log)
+  const northbound = new Northbound(settings, log)
   const facts = (): ReturnType<typeof nodeFacts> => nodeFacts(deps.nodes.list())
   return {
     ...deps,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { findFile, writeFileAtomic } from '../../../base/file.ts'
 import { gatewayBridge, physicalNetwork } from '../topology/names.ts'
 import type { NodeContext } from './context.ts'
@@ -25,6 +26,7 @@ export async function ensureChassis(context: NodeContext, systemId: string, enca
   const { local } = context
   const root = local.root
   if (root === undefined) return
+  await ensureTls(context)
   const wanted = chassisSettings(context, systemId, encapIp)
   const changed = Object.entries(wanted).filter(([key, value]) => root.external_ids[key] !== value)
   const hasTimeout = root.other_config['bundle-idle-timeout'] === '180'
@@ -40,6 +42,20 @@ export async function ensureChassis(context: NodeContext, systemId: string, enca
       },
     ),
   )
+}
+
+/** ovn-controller takes its key and certificates from the switch's database. */
+async function ensureTls({ local, settings: { tls } }: NodeContext): Promise<void> {
+  if (tls === undefined) return
+  const wanted = { private_key: tls.privateKey, certificate: tls.certificate, ca_cert: tls.caCertificate }
+  const ssl = local.root?.ssl
+  const existing = ssl === undefined ? undefined : local.client.table('SSL').get(ssl)
+  if (existing !== undefined && isDeepStrictEqual({ ...existing, _uuid: undefined }, { ...wanted, _uuid: undefined }))
+    return
+  await local.transact((transaction) => {
+    const row = transaction.insert('SSL', wanted)
+    transaction.update('Open_vSwitch', {}, { ssl: row })
+  })
 }
 
 /** What our keys had before, each key as it was the first time that it was written: for `restoreChassis`. */

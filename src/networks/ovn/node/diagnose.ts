@@ -1,11 +1,13 @@
 import { describeError } from '../../../base/errors.ts'
 import { JsonRpc } from '../../../ovsdb/jsonrpc.ts'
+import type { TlsFiles } from '../../../ovsdb/remote.ts'
 import type { LateReason } from './attach-late.ts'
 
 /** Where to look, and for which port. */
 export interface BindingQuestion {
   readonly northbound: string
   readonly southbound: string
+  readonly tls?: TlsFiles | undefined
   readonly logicalPort: string
   /** This node's name in OVN. */
   readonly systemId: string | undefined
@@ -23,7 +25,9 @@ export interface Diagnosis {
  */
 export async function diagnoseBinding(question: BindingQuestion): Promise<Diagnosis> {
   try {
-    return await withDatabase(question.southbound, (southbound) => diagnoseSouthbound(southbound, question))
+    return await withDatabase(question.southbound, question.tls, (southbound) =>
+      diagnoseSouthbound(southbound, question),
+    )
   } catch (error) {
     return {
       reason: 'database-unreachable',
@@ -55,10 +59,10 @@ async function diagnoseSouthbound(southbound: Select, question: BindingQuestion)
 }
 
 /** The controller writes the northbound database, ovn-northd makes the southbound of it. */
-async function diagnoseMissing({ northbound, logicalPort }: BindingQuestion): Promise<Diagnosis> {
+async function diagnoseMissing({ northbound, tls, logicalPort }: BindingQuestion): Promise<Diagnosis> {
   const where = `the southbound database has no logical port ${logicalPort}`
   try {
-    const found = await withDatabase(northbound, (select) =>
+    const found = await withDatabase(northbound, tls, (select) =>
       select('Logical_Switch_Port', ['name', '==', logicalPort], ['_uuid'], 'OVN_Northbound'),
     )
     const who =
@@ -92,8 +96,15 @@ type Select = (
 ) => Promise<Row[]>
 
 /** Asks the first of the remotes that answers. */
-async function withDatabase<T>(remotes: string, ask: (select: Select) => Promise<T>): Promise<T> {
-  const rpc = await connectAny(remotes.split(',').map((remote) => remote.trim()))
+async function withDatabase<T>(
+  remotes: string,
+  tls: TlsFiles | undefined,
+  ask: (select: Select) => Promise<T>,
+): Promise<T> {
+  const rpc = await connectAny(
+    remotes.split(',').map((remote) => remote.trim()),
+    tls,
+  )
   const select: Select = async (table, where, columns, database = 'OVN_Southbound') => {
     const operation = { op: 'select', table, where: where === undefined ? [] : [where], columns }
     const answer = await rpc.request('transact', [database, operation])
@@ -106,11 +117,11 @@ async function withDatabase<T>(remotes: string, ask: (select: Select) => Promise
   }
 }
 
-async function connectAny(remotes: readonly string[]): Promise<JsonRpc> {
+async function connectAny(remotes: readonly string[], tls: TlsFiles | undefined): Promise<JsonRpc> {
   let failure: unknown
   for (const remote of remotes) {
     try {
-      return await JsonRpc.connect(remote, { timeoutMs: 2000, probeMs: 5000 })
+      return await JsonRpc.connect(remote, { timeoutMs: 2000, probeMs: 5000, tls })
     } catch (error) {
       failure = error
     }

@@ -68,6 +68,7 @@ async function removeSwitch(context: NodeContext): Promise<void> {
   const bridge = local.bridge(integrationBridge)
   const transaction = new Transaction<OpenVSwitchTables>()
   await restoreChassis(context, transaction)
+  if (context.settings.tls !== undefined) transaction.update('Open_vSwitch', {}, { ssl: undefined })
   if (bridge !== undefined) transaction.mutate('Open_vSwitch', {}, { bridges: { delete: [bridge._uuid] } })
   await local.client.transact(transaction)
 }

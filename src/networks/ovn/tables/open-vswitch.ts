@@ -10,6 +10,14 @@ export interface OpenVSwitch {
   readonly other_config: Map
   readonly ovs_version: string | undefined
   readonly datapath_types: Set
+  readonly ssl: string | undefined
+}
+
+/** The files by which programs of this node prove who they are to `ssl:` databases. */
+export interface Ssl {
+  readonly private_key: string
+  readonly certificate: string
+  readonly ca_cert: string
 }
 
 export interface Bridge {
@@ -44,12 +52,23 @@ export interface OpenVSwitchTables {
   Bridge: Bridge
   Port: Port
   Interface: Interface
+  SSL: Ssl
 }
 
 /** What the agent keeps a copy of: every column above. */
 export const openVSwitchColumns: { readonly [N in keyof OpenVSwitchTables]: readonly (keyof OpenVSwitchTables[N])[] } =
   {
-    Open_vSwitch: ['bridges', 'next_cfg', 'cur_cfg', 'external_ids', 'other_config', 'ovs_version', 'datapath_types'],
+    Open_vSwitch: [
+      'bridges',
+      'next_cfg',
+      'cur_cfg',
+      'external_ids',
+      'other_config',
+      'ovs_version',
+      'datapath_types',
+      'ssl',
+    ],
+    SSL: ['private_key', 'certificate', 'ca_cert'],
     Bridge: ['name', 'ports', 'datapath_type', 'fail_mode', 'external_ids', 'other_config'],
     Port: ['name', 'interfaces', 'external_ids', 'other_config'],
     Interface: ['name', 'type', 'mac', 'mac_in_use', 'mtu_request', 'ofport', 'error', 'external_ids'],

@@ -34,6 +34,12 @@ export class NorthboundView {
     return (byId ?? byName) as AnyRow | undefined
   }
 
+  /** Whether this server's version has the table, and the column in it. */
+  supports(table: string, column?: string): boolean {
+    const found = this.client.schema.tables.get(table)
+    return found !== undefined && (column === undefined || found.columns.has(column))
+  }
+
   byName<N extends NorthboundTable>(table: N, name: string): Row<NorthboundTables[N]> | undefined {
     const [found] = this.#byName.get(table)?.get(name) ?? []
     return found as Row<NorthboundTables[N]> | undefined
@@ -62,15 +68,17 @@ const parents: { readonly [N in NorthboundTable]?: readonly [NorthboundTable, st
 /**
  * The transaction that makes rows as desired: what is missing is inserted, columns that differ are updated, and
  * memberships that lack are added. With a scope, rows of it that nobody desires are removed. Empty when all is well.
+ * Tables and columns that this server's version does not have yet are left out.
  */
 export function planRows(
   view: NorthboundView,
   desired: readonly DesiredRow[],
   options: { scope?: string; transaction?: Transaction<NorthboundTables> } = {},
 ): Transaction<NorthboundTables> {
-  const plan = new Plan(view, desired, options.transaction ?? new Transaction())
-  for (const wanted of desired) plan.ensure(wanted)
-  for (const wanted of desired) plan.join(wanted)
+  const supported = desired.filter(({ table }) => view.supports(table))
+  const plan = new Plan(view, supported, options.transaction ?? new Transaction())
+  for (const wanted of supported) plan.ensure(wanted)
+  for (const wanted of supported) plan.join(wanted)
   if (options.scope !== undefined) {
     for (const table of Object.keys(northboundColumns) as NorthboundTable[]) plan.removeStrays(table, options.scope)
   }
@@ -133,11 +141,14 @@ class Plan {
   }
 
   #resolve(wanted: DesiredRow): WritableRow<NorthboundTables[NorthboundTable]> {
+    const isKnown = (value: unknown): boolean => !isRef(value) || this.#view.supports(value.table)
     const resolve = (value: unknown): unknown => {
-      if (Array.isArray(value)) return value.map(resolve)
+      if (Array.isArray(value)) return value.filter(isKnown).map(resolve)
       return isRef(value) ? this.#uuidOf(value) : value
     }
-    const entries = Object.entries(wanted.columns).map(([column, value]) => [column, resolve(value)])
+    const entries = Object.entries(wanted.columns)
+      .filter(([column, value]) => this.#view.supports(wanted.table, column) && isKnown(value))
+      .map(([column, value]) => [column, resolve(value)])
     return Object.fromEntries(entries) as WritableRow<NorthboundTables[NorthboundTable]>
   }
 
