@@ -2,6 +2,7 @@ import type { EndpointSliceResource, ServiceResource } from '../../../kube/resou
 import { keyOf } from '../../../kube/resources/meta.ts'
 import { buildLoadBalancers, type ServiceNode } from '../services/load-balancers.ts'
 import { gatewayAddress, gatewayRouterId } from '../topology/gateway.ts'
+import { nodeSwitchId } from '../topology/node.ts'
 import { planRows } from '../topology/plan.ts'
 import type { ClusterContext } from './context.ts'
 
@@ -21,11 +22,12 @@ export function syncServices(
   })
 }
 
-/** Nodes whose gateway router is there to take NodePort traffic. */
-function serviceNodes({ nodeFacts, northbound }: ClusterContext): ServiceNode[] {
+/** Nodes whose switch is there; those whose gateway router is there too take NodePort traffic. */
+function serviceNodes({ nodeFacts, northbound: { view } }: ClusterContext): ServiceNode[] {
   return nodeFacts().flatMap(({ name, gateway }) => {
-    const router = northbound.view.find({ table: 'Logical_Router', id: gatewayRouterId(name) })
-    return gateway === undefined || router === undefined ? [] : [{ name, address: gatewayAddress(gateway) }]
+    if (view.find({ table: 'Logical_Switch', id: nodeSwitchId(name) }) === undefined) return []
+    const router = view.find({ table: 'Logical_Router', id: gatewayRouterId(name) })
+    return [{ name, address: gateway === undefined || router === undefined ? undefined : gatewayAddress(gateway) }]
   })
 }
 

@@ -10,13 +10,18 @@ type Candidate = NonNullable<EndpointSliceResource['endpoints']>[number]
 /**
  * Backends of one port of a service: the endpoints that are ready; when there are none, those that end but still
  * serve. `publishNotReadyAddresses` takes all. Ports are matched by name, duplicates are dropped, FQDN slices ignored.
+ * With a node only those that are there count, as for a local traffic policy.
  */
 export function selectEndpoints(
   service: ServiceResource,
   slices: readonly EndpointSliceResource[],
   port: { readonly name?: string },
+  node?: string,
 ): Endpoint[] {
-  const candidates = slices.filter(({ addressType }) => addressType === 'IPv4').flatMap((slice) => pairs(slice, port))
+  const candidates = slices
+    .filter(({ addressType }) => addressType === 'IPv4')
+    .flatMap((slice) => pairs(slice, port))
+    .filter(({ endpoint }) => node === undefined || endpoint.nodeName === node)
   const takesAll = service.spec?.publishNotReadyAddresses === true
   const ready = candidates.filter(({ endpoint }) => takesAll || endpoint.conditions?.ready !== false)
   const chosen = ready.length > 0 ? ready : candidates.filter(({ endpoint }) => isServingToTheEnd(endpoint))

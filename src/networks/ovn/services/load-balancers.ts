@@ -6,15 +6,19 @@ import { nodeSwitchId } from '../topology/node.ts'
 import { type DesiredRow, type Membership, member, row } from '../topology/rows.ts'
 import { selectEndpoints } from './endpoints.ts'
 
-/** A node that takes NodePort traffic. */
+/** A node with its switch. */
 export interface ServiceNode {
   readonly name: string
-  readonly address: string
+  /** Where it takes NodePort traffic; absent without a gateway router. */
+  readonly address?: string | undefined
 }
 
 type ServicePort = NonNullable<NonNullable<ServiceResource['spec']>['ports']>[number]
 
-/** Load balancers of a service: one row a protocol for its cluster addresses, and one a node for its node ports. */
+/**
+ * Load balancers of a service: one row a protocol for its cluster addresses, or one a node where the internal traffic
+ * policy is Local; and one a node for its node ports.
+ */
 export function buildLoadBalancers(
   service: ServiceResource,
   slices: readonly EndpointSliceResource[],
@@ -23,7 +27,9 @@ export function buildLoadBalancers(
   return [...new Set((service.spec?.ports ?? []).map(protocolOf))].flatMap((protocol) => {
     const ports = (service.spec?.ports ?? []).filter((port) => protocolOf(port) === protocol)
     return [
-      ...clusterRows(service, slices, protocol, ports),
+      ...(service.spec?.internalTrafficPolicy === 'Local'
+        ? localRows(service, slices, { protocol, ports, nodes })
+        : clusterRows(service, slices, protocol, ports)),
       ...nodePortRows(service, slices, { protocol, ports, nodes }),
     ]
   })
@@ -46,14 +52,40 @@ function clusterRows(
   ]
 }
 
+interface Scope {
+  readonly protocol: string
+  readonly ports: readonly ServicePort[]
+  readonly nodes: readonly ServiceNode[]
+}
+
+/** Clients of a node reach the endpoints of that node alone; where it has none they are rejected at once. */
+function localRows(
+  service: ServiceResource,
+  slices: readonly EndpointSliceResource[],
+  { protocol, ports, nodes }: Scope,
+): DesiredRow[] {
+  const addresses = clusterAddresses(service)
+  if (addresses.length === 0) return []
+  return nodes.map(({ name }) => {
+    const entries = addresses.flatMap((address) =>
+      ports.map((port) => [`${address}:${port.port}`, backends(service, slices, port, name)]),
+    )
+    return balancerRow(service, `${protocol}_node_switch_${name}`, protocol, {
+      vips: Object.fromEntries(entries),
+      memberOf: [member('Logical_Switch', nodeSwitchId(name), 'load_balancer')],
+    })
+  })
+}
+
 function nodePortRows(
   service: ServiceResource,
   slices: readonly EndpointSliceResource[],
-  { protocol, ports, nodes }: { protocol: string; ports: readonly ServicePort[]; nodes: readonly ServiceNode[] },
+  { protocol, ports, nodes }: Scope,
 ): DesiredRow[] {
   const open = ports.filter((port) => (port.nodePort ?? 0) > 0)
   if (open.length === 0) return []
-  return nodes.map(({ name, address }) => {
+  return nodes.flatMap(({ name, address }) => {
+    if (address === undefined) return []
     const entries = open.map((port) => [`${address}:${port.nodePort}`, backends(service, slices, port)])
     return balancerRow(service, `${protocol}_node_router+switch_${name}`, protocol, {
       vips: Object.fromEntries(entries),
@@ -72,7 +104,6 @@ function balancerRow(
   { vips, memberOf }: { vips: Record<string, string>; memberOf: readonly Membership[] },
 ): DesiredRow {
   const key = keyOf(service)
-  const affinity = affinityOf(service)
   return row(
     'Load_Balancer',
     `service/${key}/${suffix}`,
@@ -80,14 +111,13 @@ function balancerRow(
       name: `Service_${key}_${suffix}`,
       protocol: protocol.toLowerCase(),
       vips,
-      selection_fields: affinity.fields,
+      selection_fields: affinityOf(service),
       options: {
         reject: 'true',
         event: 'false',
         skip_snat: 'false',
         neighbor_responder: 'none',
         hairpin_snat_ip: hairpinAddresses,
-        ...affinity.options,
       },
       external_ids: { 'k8s.ovn.org/kind': 'Service', 'k8s.ovn.org/owner': key },
     },
@@ -95,16 +125,22 @@ function balancerRow(
   )
 }
 
-/** A day is the longest there is: then the address alone decides, for ever. */
-function affinityOf({ spec }: ServiceResource): { fields: readonly string[]; options: Record<string, string> } {
-  if (spec?.sessionAffinity !== 'ClientIP') return { fields: [], options: {} }
-  const timeout = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? 10_800
-  if (timeout === 86_400) return { fields: ['ip_src', 'ip_dst'], options: {} }
-  return { fields: [], options: { affinity_timeout: String(timeout) } }
+/**
+ * A client is kept at one backend by a hash of its address, for as long as the backends are the same. OVN's
+ * `affinity_timeout` drops each client's first packet to learn from it (23.03), and in the userspace datapath the
+ * retransmitted one is dropped as well: the client's first connection would hang.
+ */
+function affinityOf({ spec }: ServiceResource): readonly string[] {
+  return spec?.sessionAffinity === 'ClientIP' ? ['ip_src', 'ip_dst'] : []
 }
 
-function backends(service: ServiceResource, slices: readonly EndpointSliceResource[], port: ServicePort): string {
-  return selectEndpoints(service, slices, port)
+function backends(
+  service: ServiceResource,
+  slices: readonly EndpointSliceResource[],
+  port: ServicePort,
+  node?: string,
+): string {
+  return selectEndpoints(service, slices, port, node)
     .map(({ address, port: number }) => `${address}:${number}`)
     .join(',')
 }

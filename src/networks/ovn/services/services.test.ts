@@ -99,13 +99,27 @@ describe('load balancers', () => {
       ],
     })
   })
-  test('keep a client at one backend: for a time, or for ever by address', () => {
-    const affinity = (timeoutSeconds: number) => {
-      const spec = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds } } }
-      return buildLoadBalancers(service(spec), [], [])[0]?.columns
-    }
-    expect(affinity(600)).toMatchObject({ options: { affinity_timeout: '600' }, selection_fields: [] })
-    expect(affinity(86_400)).toMatchObject({ selection_fields: ['ip_src', 'ip_dst'] })
+  test('with a local internal traffic policy have on each node the endpoints of that node alone', () => {
+    const endpoints = [
+      { addresses: ['10.0.0.1'], nodeName: 'n1', conditions: {} },
+      { addresses: ['10.0.0.2'], nodeName: 'n2', conditions: {} },
+    ]
+    const nodes = [{ name: 'n1', address: '192.168.200.10' }, { name: 'n2' }, { name: 'n3' }]
+    const rows = buildLoadBalancers(service({ internalTrafficPolicy: 'Local' }), [slice({}, { endpoints })], nodes)
+    expect(rows.map(({ columns }) => (columns as { vips: object }).vips)).toEqual([
+      { '10.96.0.10:80': '10.0.0.1:8080' },
+      { '10.96.0.10:80': '10.0.0.2:8080' },
+      { '10.96.0.10:80': '' },
+    ])
+    expect(rows[0]).toMatchObject({
+      columns: { name: 'Service_shop/web_TCP_node_switch_n1' },
+      memberOf: [{ table: 'Logical_Switch', column: 'load_balancer' }],
+    })
+  })
+  test('keep a client at one backend by its address', () => {
+    const rows = buildLoadBalancers(service({ sessionAffinity: 'ClientIP' }), [], [])
+    expect(rows[0]?.columns).toMatchObject({ selection_fields: ['ip_src', 'ip_dst'] })
+    expect(rows[0]?.columns).not.toHaveProperty('options.affinity_timeout')
   })
   test('are not made for headless services', () => {
     expect(buildLoadBalancers(service({ clusterIP: 'None' }), [], [])).toEqual([])
