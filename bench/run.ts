@@ -7,6 +7,7 @@ import { attachDelegates } from './attach-delegates.ts'
 import { attachRoutedOvn } from './attach-routed-ovn.ts'
 import { attachTwoKernelNics } from './attach-two-kernel-nics.ts'
 import { type Bench, type Figure, runBench } from './bench.ts'
+import { bgpCompute } from './bgp-compute.ts'
 import { detachBurst100 } from './detach-burst-100.ts'
 import { detachRoutedOvn } from './detach-routed-ovn.ts'
 import { detachTwoNics } from './detach-two-nics.ts'
@@ -29,6 +30,7 @@ const benches: Readonly<Record<string, Bench>> = {
   'agent-memory': agentMemory,
   'ipam-allocate': ipamAllocate,
   'routed-forwarding': routedForwarding,
+  'bgp-compute': bgpCompute,
 }
 
 const { values: flags, positionals } = parseArgs({

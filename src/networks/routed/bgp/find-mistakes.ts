@@ -13,7 +13,12 @@ export interface MistakeInput {
  * readiness passes.
  */
 export function findMistakes(input: MistakeInput): string[] {
-  return [...findIsolation(input), ...externalByAccident(input)]
+  return [...findIsolation(input), ...findOddities(input)]
+}
+
+/** What works, but hardly as it is meant. */
+export function findOddities(input: MistakeInput): string[] {
+  return externalByAccident(input)
 }
 
 /** Why the local node cannot learn the routes of others: pods on it do not reach pods on them. */
@@ -53,7 +58,8 @@ function withoutSessions({ local, nodes, sessions, isMeshEnabled }: MistakeInput
  * nothing is said.
  */
 function withoutReflector({ local, nodes, sessions }: MistakeInput): string[] {
-  const peers = sessions.flatMap((session) => nodeAt(nodes, session.address) ?? [])
+  const byAddress = nodesByAddress(nodes)
+  const peers = sessions.flatMap(({ address }) => byAddress.get(address) ?? [])
   const isKnown = sessions.length > 0 && peers.length === sessions.length
   const isInternal = sessions.every(({ asNumber }) => asNumber === local.asNumber)
   const reflects = [local, ...peers].some(({ routeReflectorClusterId }) => routeReflectorClusterId !== undefined)
@@ -75,8 +81,8 @@ function couldPeer(local: BgpNode, { addresses, routeReflectorClusterId }: BgpNo
   })
 }
 
-function nodeAt(nodes: readonly BgpNode[], address: string): BgpNode | undefined {
-  return nodes.find(({ addresses }) => Object.values(addresses).includes(address))
+function nodesByAddress(nodes: readonly BgpNode[]): Map<string, BgpNode> {
+  return new Map(nodes.flatMap((node) => Object.values(node.addresses).map((address) => [address, node])))
 }
 
 function namesOf(nodes: readonly BgpNode[]): string {
@@ -86,9 +92,12 @@ function namesOf(nodes: readonly BgpNode[]): string {
 
 /** Between nodes of one cluster an eBGP session is a choice that is made for all of them, or a mistake in one. */
 function externalByAccident({ local, nodes, sessions }: MistakeInput): string[] {
-  return sessions.flatMap(({ address, asNumber }) => {
-    const node = nodeAt(nodes, address)
-    if (node === undefined || asNumber === local.asNumber || !isAccident(local, node, nodes)) return []
+  const external = sessions.filter(({ asNumber }) => asNumber !== local.asNumber)
+  if (external.length === 0) return []
+  const byAddress = nodesByAddress(nodes)
+  return external.flatMap(({ address, asNumber }) => {
+    const node = byAddress.get(address)
+    if (node === undefined || !isAccident(local, node, nodes)) return []
     return [
       `the session with node ${node.name} is eBGP, because its AS number is ${asNumber} and ours is ${local.asNumber}: give both the same asNumber, or leave it out on both`,
     ]

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { NodeResource } from '../../../kube/resources/core.ts'
 import type { BGPPeer, BGPPeerSpec } from '../resources.ts'
 import { type BgpNode, bgpNodeOf } from './bgp-node.ts'
+import type { MeshSettings } from './bgp-settings.ts'
 import { type BgpSession, selectPeers } from './select-peers.ts'
 
 function node(name: string, ipv4Address: string, change: Partial<BgpNode> = {}): BgpNode {
@@ -71,17 +72,14 @@ describe('the mesh', () => {
     ])
   })
 
-  it('knows which peers are on the link, where both sides see it so', () => {
-    const [near, far] = [
-      { ...work01, prefixLengths: { 4: 24 } },
-      { ...work02, prefixLengths: { 4: 32 } },
-    ]
-    const local = { ...master01, prefixLengths: { 4: 24 } }
-    const found = sessionsOf(local, [local, near, far], [], true)
-    expect(found.map(({ address, isOnLink }) => [address, isOnLink])).toEqual([
-      ['192.168.100.101', true],
-      ['192.168.100.102', undefined],
-    ])
+  it('knows which peers are on the link, where both sides see it so and BFD needs to know', () => {
+    const withLength = (each: BgpNode, length: number): BgpNode => ({ ...each, prefixLengths: { 4: length } })
+    const [local, near, far] = [withLength(master01, 24), withLength(work01, 24), withLength(work02, 32)]
+    const input = { local, nodes: [local, near, far], peers: [], isMeshEnabled: true, clusterAsNumber: 63400 }
+    const onLink = (mesh: MeshSettings): (boolean | undefined)[] =>
+      selectPeers({ ...input, mesh }).sessions.map(({ isOnLink }) => isOnLink)
+    expect(onLink({ failureDetectionMode: 'BFDIfDirectlyConnected' })).toEqual([true, undefined])
+    expect(onLink({})).toEqual([undefined, undefined])
   })
 
   it('has no node without an address', () => {

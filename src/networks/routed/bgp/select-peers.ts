@@ -13,7 +13,7 @@ export interface BgpSession {
   /** Waits for the other side to open the connection. */
   readonly isPassive: boolean
   readonly isRouteReflectorClient: boolean
-  /** The peer is in the subnet of the node's address, and the node in that of the peer's where it is one of ours. */
+  /** BFD watches it, and the peer is in the subnet of the node's address. */
   readonly isOnLink?: boolean
   /** The peer's node name, or the name of the BGPPeer. */
   readonly description: string
@@ -201,7 +201,8 @@ function sessionTo(
   const { address, port, asNumber, node } = remote
   // Compared as text, as every Calico node does: both sides must come to opposite answers.
   const isPassive = kind !== 'node' && node !== undefined && address > own
-  const isOnLink = sees(local, address) && (node === undefined || sees(node, own))
+  // Of thousands of sessions, only for those that it matters to.
+  const isOnLink = options.failureDetectionMode === 'BFDIfDirectlyConnected' && areOnLink(local, own, remote)
   const isRouteReflectorClient = isClient(remote, local)
   return [
     {
@@ -210,6 +211,11 @@ function sessionTo(
       ...{ description, options },
     },
   ]
+}
+
+/** Of two of our nodes both must see it so: BFD of one hop and of several do not understand each other. */
+function areOnLink(local: BgpNode, own: string, { address, node }: Remote): boolean {
+  return sees(local, address) && (node === undefined || sees(node, own))
 }
 
 /** The address lies in the subnet of the node. */
@@ -256,12 +262,15 @@ function keyOf({ address, port }: BgpSession): string {
   return `${address}:${port}`
 }
 
+/** Made once: a comparison of thousands of addresses would make it thousands of times. */
+const inNumericOrder = new Intl.Collator('en', { numeric: true }).compare
+
 const kindOrder = { mesh: 0, global: 1, node: 2 }
 
 function byKindAndAddress(a: BgpSession, b: BgpSession): number {
   if (a.kind !== b.kind) return kindOrder[a.kind] - kindOrder[b.kind]
   if (a.address === b.address) return a.port - b.port
-  return a.address.localeCompare(b.address, 'en', { numeric: true })
+  return inNumericOrder(a.address, b.address)
 }
 
 function byName(a: BGPPeer, b: BGPPeer): number {

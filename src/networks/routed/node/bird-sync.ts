@@ -1,9 +1,9 @@
 import type { Informer } from '../../../kube/api.ts'
 import type { NodeDeps } from '../../driver.ts'
-import { bgpNodeOf } from '../bgp/bgp-node.ts'
+import type { BgpNodes } from '../bgp/bgp-nodes.ts'
 import { bgpSettings } from '../bgp/bgp-settings.ts'
 import { buildBirdConfig } from '../bgp/build-config.ts'
-import { findIsolation, findMistakes } from '../bgp/find-mistakes.ts'
+import { findIsolation, findOddities } from '../bgp/find-mistakes.ts'
 import { holdOf } from '../bgp/hold-routes.ts'
 import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-peers.ts'
 import { serviceRoutes } from '../bgp/service-routes.ts'
@@ -32,6 +32,13 @@ export interface BirdState {
   readonly sessions: readonly BgpSession[]
 }
 
+export interface SessionSources {
+  readonly deps: { readonly nodeName: string; readonly nodes: Pick<NodeDeps['nodes'], 'list'> }
+  readonly bgpNodes: BgpNodes
+  readonly configurations: Pick<Informer<BGPConfiguration>, 'list'>
+  readonly peers: Pick<Informer<BGPPeer>, 'list'>
+}
+
 /** Of a node that takes no part in BGP. */
 export const noState: BirdState = { problems: [], isolation: [], mistakes: [], sessions: [] }
 
@@ -41,6 +48,7 @@ export const noState: BirdState = { problems: [], isolation: [], mistakes: [], s
  */
 export async function syncBird(
   sources: BirdSources & {
+    readonly bgpNodes: BgpNodes
     readonly carried: readonly string[]
     readonly passwords: Passwords
     readonly serviceSource: ServiceSource
@@ -49,18 +57,9 @@ export async function syncBird(
   signal: AbortSignal,
 ): Promise<BirdState> {
   const { deps, pools, peers, configurations } = sources
-  const all = deps.nodes.list().map((node) => bgpNodeOf(node, configurations.list()))
-  const local = all.find(({ name }) => name === deps.nodeName)
-  if (local === undefined || Object.keys(local.addresses).length === 0) return noState
-  const settings = bgpSettings(configurations.list(), deps.nodeName)
-  const selected = selectPeers({
-    local,
-    nodes: all,
-    peers: peers.list(),
-    isMeshEnabled: settings.isMeshEnabled,
-    mesh: settings.mesh,
-    clusterAsNumber: settings.asNumber,
-  })
+  const wanted = wantedSessions(sources)
+  if (wanted === undefined) return noState
+  const { local, nodes, settings, selected } = wanted
   const { passwords, sessions, problems } = await sources.passwords.of(selected.sessions, peers.list(), signal)
   const isAnnouncing = Object.values(settings.servicePrefixes).flat().length > 0
   const known = await sources.serviceSource.read(isAnnouncing, signal)
@@ -77,18 +76,37 @@ export async function syncBird(
     passwords,
   })
   await bird.apply(config, signal, holdOf(configurations.list()))
-  const { isMeshEnabled } = settings
-  const facts = { local, nodes: all, sessions: selected.sessions, isMeshEnabled }
+  const facts = { local, nodes, sessions: selected.sessions, isMeshEnabled: settings.isMeshEnabled }
+  const isolation = findIsolation(facts)
   return {
     problems: [...selected.problems, ...problems],
-    isolation: findIsolation(facts),
-    mistakes: findMistakes(facts),
+    isolation,
+    mistakes: [...isolation, ...findOddities(facts)],
     sessions,
   }
 }
 
+/** What the cluster says of this node's sessions; undefined while the node has no address. */
+export function wantedSessions({ deps, bgpNodes, configurations, peers }: SessionSources) {
+  const nodes = bgpNodes.of(deps.nodes.list(), configurations.list())
+  const local = nodes.find(({ name }) => name === deps.nodeName)
+  if (local === undefined || Object.keys(local.addresses).length === 0) return undefined
+  const settings = bgpSettings(configurations.list(), deps.nodeName)
+  const { isMeshEnabled, mesh, asNumber: clusterAsNumber } = settings
+  const selected = selectPeers({ local, nodes, peers: peers.list(), isMeshEnabled, mesh, clusterAsNumber })
+  return { local, nodes, settings, selected }
+}
+
 /** The block says whose it is, the affinity that the claim is complete; only both together are routed. */
-export function ownBlocks({ deps, blocks, affinities }: Pick<BirdSources, 'deps' | 'blocks' | 'affinities'>): string[] {
+export function ownBlocks({
+  deps,
+  blocks,
+  affinities,
+}: {
+  deps: Pick<NodeDeps, 'nodeName'>
+  blocks: Pick<Informer<IPAMBlock>, 'list'>
+  affinities: Pick<Informer<BlockAffinity>, 'list'>
+}): string[] {
   const confirmed = new Set(
     affinities
       .list()

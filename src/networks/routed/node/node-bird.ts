@@ -1,6 +1,7 @@
 import { describeError } from '../../../base/errors.ts'
 import { BirdError } from '../../../bird/control.ts'
 import type { NetworkGauge } from '../../driver.ts'
+import { BgpNodes } from '../bgp/bgp-nodes.ts'
 import { bgpPeers } from '../resources.ts'
 import { encapsulationOf } from '../tunnels/encapsulation.ts'
 import { birdGauges, findImpairments, readSessions } from './bird-health.ts'
@@ -25,6 +26,7 @@ export class NodeBird {
   readonly #carried: () => readonly string[]
   readonly #bird: SteadyBird
   readonly #socket: string
+  readonly #bgpNodes = new BgpNodes()
   readonly #passwords: Passwords
   readonly #serviceSource: ServiceSource
   #state: BirdState = noState
@@ -44,6 +46,7 @@ export class NodeBird {
   async sync(signal: AbortSignal): Promise<void> {
     const sources = {
       ...this.#sources,
+      bgpNodes: this.#bgpNodes,
       carried: this.#carried(),
       passwords: this.#passwords,
       serviceSource: this.#serviceSource,

@@ -48,9 +48,11 @@ export class OwnAddress {
       undefined,
       (event) => {
         if (event.kind === 'address' && isGlobalUnicast(event.object.address)) stale()
+        // Its MTU may be another now.
+        if (event.kind === 'link' && event.object.name === this.interfaceName) this.#options.onChange()
       },
       stale,
-      { devices: ['*'], kinds: ['address'] },
+      { devices: ['*'], kinds: ['address', 'link'] },
     )
     await this.#watch.ready
     await this.#detect({ keepsStored: false }, signal)

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Unsubscribe } from '../../../base/observable.ts'
 import type { Informer } from '../../../kube/api.ts'
 import { createInformer } from '../../../kube/informer.ts'
-import { type NamespaceResource, namespaces } from '../../../kube/resources/core.ts'
+import { type NamespaceResource, type NodeResource, namespaces } from '../../../kube/resources/core.ts'
 import type { KubeObject, ResourceType } from '../../../kube/resources/meta.ts'
 import type { NodeDeps } from '../../driver.ts'
 import { ownerOf } from '../ipam/block.ts'
@@ -53,20 +53,37 @@ function isElsewhere(before: IPAMBlock, after: IPAMBlock): boolean {
   return ownerOf(before) !== ownerOf(after) || !isDeepStrictEqual(borrowedIn(before), borrowedIn(after))
 }
 
+/** Not what a kubelet writes with every heartbeat: of 5,000 nodes there would be one every few milliseconds. */
+function onNodeChange({ nodes }: NodeDeps, listener: (node: NodeResource) => void): Unsubscribe {
+  return nodes.on((event) => {
+    if (event.type !== 'updated' || !isDeepStrictEqual(factsOf(event.before), factsOf(event.object))) {
+      listener(event.object)
+    }
+  })
+}
+
+/** Everything of a node that this network looks at. */
+function factsOf({ metadata, status }: NodeResource) {
+  const { uid, labels, annotations, deletionTimestamp } = metadata
+  return [uid, labels, annotations, deletionTimestamp, status?.addresses]
+}
+
 /** Says for each change which parts of the node it may change. */
 export function subscribe(sources: BirdSources, change: (part: Part) => void): Unsubscribe {
   const { deps, pools, blocks, affinities, configurations, peers, filters } = sources
   const subscriptions = [
     pools.onChange(() => change('nft')),
-    deps.nodes.onChange(() => change('address')),
+    onNodeChange(deps, (node) => {
+      if (node.metadata.name === deps.nodeName) change('address')
+      change('bird')
+      change('tunnels')
+    }),
     // Every ADD writes a block; only whose it is matters to BGP.
     blocks.on((event) => {
       if (event.type !== 'updated' || ownerOf(event.before) !== ownerOf(event.object)) change('bird')
     }),
-    ...[pools, affinities, configurations, peers, filters, deps.nodes].map((each) =>
-      each.onChange(() => change('bird')),
-    ),
-    ...[pools, affinities, deps.nodes].map((each) => each.onChange(() => change('tunnels'))),
+    ...[pools, affinities, configurations, peers, filters].map((each) => each.onChange(() => change('bird'))),
+    ...[pools, affinities].map((each) => each.onChange(() => change('tunnels'))),
     blocks.on((event) => {
       if (event.type !== 'updated' || isElsewhere(event.before, event.object)) change('tunnels')
     }),
