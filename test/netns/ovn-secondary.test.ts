@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CniResult } from '../../src/cni/result.ts'
 import { createKernel } from '../../src/kernel/linux.ts'
+import { pods } from '../../src/kube/resources/core.ts'
 import { networkAttachmentDefinitions } from '../../src/kube/resources/net-attach-def.ts'
 import type { AttachRequest } from '../../src/networks/driver.ts'
 import type { OvnConfig } from '../../src/networks/ovn/config.ts'
@@ -310,6 +311,46 @@ describe('user-defined networks', () => {
     await eventually(async () => /Primary is not supported/.test((await conditionOf('first'))?.message ?? ''))
     await eventually(async () => /overlaps the cluster network/.test((await conditionOf('within'))?.message ?? ''))
     expect(await cluster.kube.find(networkAttachmentDefinitions, 'first', 'default')).toBeUndefined()
+  })
+})
+
+describe('an attachment that goes', () => {
+  test('keeps its port and address until the interface is gone, then annotation, port and address go', async () => {
+    const pod = await run('fickle', 'n1', [{ name: 'flat' }, { name: 'tall' }])
+    const [address] = addressesOf(pod)
+    const annotations = { 'k8s.v1.cni.cncf.io/networks': JSON.stringify([{ name: 'tall' }]) }
+    await cluster.kube.patch(
+      pods,
+      'fickle',
+      { type: 'merge', body: { metadata: { annotations } } },
+      { namespace: 'default' },
+    )
+    await cluster.runPod('barrier-of-fickle', 'n1')
+    expect(cluster.nbctl('lsp-list', 'flat_ovn_layer2_switch')).toMatch(/flat_default_fickle/)
+    expect(await canPing(pod, '10.1.0.17')).toBe(true)
+    await cluster.detach('n1', pod.requests[0]!)
+    await eventually(() => !cluster.nbctl('lsp-list', 'flat_ovn_layer2_switch').includes('flat_default_fickle'))
+    expect(Object.keys(JSON.parse(cluster.annotationOf('fickle') ?? ''))).toEqual(['default/tall'])
+    const heir = await run('heir-of-fickle', 'n1', [{ name: 'flat', ips: [address] }])
+    expect(addressesOf(heir)).toEqual([address])
+  })
+
+  test('whose container nobody knows is collected with its port, and those of others stay', async () => {
+    const stray = await run('stray', 'n1', [{ name: 'flat' }, { name: 'tall' }])
+    const [kept] = (await run('kept', 'n1', [{ name: 'flat' }])).requests
+    await cluster.side('n1').collectGarbage([kept!, stray.requests[1]!])
+    expect(await ip(stray.netns, 'link')).not.toMatch(/net1/)
+    expect(await ip(stray.netns, 'link')).toMatch(/net2/)
+    const ports = cluster.vsctl(
+      'n1',
+      '--bare',
+      '--columns=external_ids',
+      'find',
+      'Interface',
+      'external_ids:iface-id!=""',
+    )
+    expect(ports).toMatch(/iface-id=default\.flat_default_kept/)
+    expect(ports).not.toMatch(/iface-id=default\.flat_default_stray/)
   })
 })
 

@@ -21,7 +21,7 @@ import { idKey } from '../../topology/rows.ts'
 import type { ClusterContext } from '../context.ts'
 import { isSecondaryInUse } from '../place-use.ts'
 import { podKey } from '../pod-places.ts'
-import type { PodPlan, PodPlanner } from '../pod-planner.ts'
+import { nothingToSettle, type PodPlan, type PodPlanner } from '../pod-planner.ts'
 import { leaveOtherSwitches } from '../pod-port-plan.ts'
 import { isLive, selectionsOf } from '../select-pods.ts'
 import type { PersistentAddresses } from './claims.ts'
@@ -95,6 +95,7 @@ export class SecondaryPods implements PodPlanner {
 
   plan(key: string, pod: PodResource | undefined, transaction: Nb): PodPlan {
     this.#held.delete(key)
+    if (this.#hasNothing(key)) return { networks: {}, settle: nothingToSettle }
     const answer = pod === undefined ? asksForNothing : this.#select(pod)
     const before = this.#places.of(key)
     const work: Work = { networks: {}, kept: new Set(), leaving: new Set(), refusals: [] }
@@ -107,6 +108,12 @@ export class SecondaryPods implements PodPlanner {
     const gone = before.filter((place) => !work.kept.has(secondaryPortId(place)))
     this.#report(key, pod, work.refusals)
     return { networks: work.networks, settle: () => this.#settle(gone, left) }
+  }
+
+  /** No network, and nothing of one: the pods of most clusters need not be looked at. */
+  #hasNothing(key: string): boolean {
+    const hasNetworks = this.#networks.current.byNad.size > 0
+    return !hasNetworks && this.#places.of(key).length === 0 && this.#ports.get(key).length === 0
   }
 
   /**
