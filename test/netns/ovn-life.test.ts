@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from '../../src/base/observable.ts'
 import type { Kernel, Operation } from '../../src/kernel/kernel.ts'
-import { namespaces, pods as podType } from '../../src/kube/resources/core.ts'
+import { pods as podType } from '../../src/kube/resources/core.ts'
 import { networkAttachmentDefinitions, networksAnnotation } from '../../src/kube/resources/net-attach-def.ts'
 import { ip, ipJson } from '../support/netns.ts'
 import { canPing, eventually, inPod, OvnCluster, pingFive, type TestPod } from '../support/ovn-cluster.ts'
@@ -177,57 +177,16 @@ describe('a pod that has ended', () => {
   })
 })
 
-describe('multicast', () => {
-  test('is dropped until the namespace asks for it, and then crosses nodes', async () => {
-    expect(await receives(b, a)).toBe(false)
-    cluster.kube.seed(namespaces, {
-      metadata: { name: 'default', annotations: { 'k8s.ovn.org/multicast-enabled': 'true' } },
-    })
-    await eventually(() => cluster.nbctl('list', 'ACL').includes('k8s.ovn.org/owner-type') || hasAddressSet())
-    cluster.nbctl('--wait=hv', 'sync')
-    expect(await receives(b, a)).toBe(true)
-  }, 30_000)
-
-  test('reaches a pod that came later', async () => {
-    const late = await cluster.runPod('late', 'n2')
-    cluster.nbctl('--wait=hv', 'sync')
-    expect(await receives(late, a)).toBe(true)
-  })
-})
-
 describe('a node that is removed', () => {
   test('takes its rows with it', async () => {
     await cluster.side('n2').stop()
-    for (const name of ['b', 'mover', 'late']) await cluster.deletePod(name)
+    for (const name of ['b', 'mover']) await cluster.deletePod(name)
     await cluster.kube.delete(cluster.nodeType, 'n2')
     await eventually(() => !/n2/.test(cluster.nbctl('show') + cluster.nbctl('list', 'Static_MAC_Binding')))
     expect(cluster.nbctl('lr-route-list', 'ovn_cluster_router')).not.toMatch(/10.144.1.0/)
     expect(await canPing(a, '203.0.113.1')).toBe(true)
   })
 })
-
-/** Whether a datagram to a multicast group arrives; the receiver joins first. */
-async function receives(receiver: TestPod, sender: TestPod): Promise<boolean> {
-  const listen = `
-    const s = require('dgram').createSocket('udp4')
-    s.bind(5000, () => { s.addMembership('239.1.1.1', '${receiver.address}') })
-    s.on('message', () => { console.log('heard'); process.exit() })
-    setTimeout(() => process.exit(), 3000)`
-  const send = `
-    const s = require('dgram').createSocket('udp4')
-    s.bind(0, () => { s.setMulticastInterface('${sender.address}'); s.setMulticastTTL(8)
-      const timer = setInterval(() => s.send('x', 5000, '239.1.1.1'), 100)
-      setTimeout(() => { clearInterval(timer); s.close() }, 2500) })`
-  const [heard] = await Promise.all([
-    inPod(receiver, process.execPath, '-e', listen),
-    inPod(sender, process.execPath, '-e', send),
-  ])
-  return heard.includes('heard')
-}
-
-function hasAddressSet(): boolean {
-  return cluster.nbctl('list', 'Address_Set').includes('Namespace:default')
-}
 
 /** Row and address of logical ports; another row would have another UUID. */
 function portsOf(...names: string[]): string[] {

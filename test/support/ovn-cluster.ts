@@ -187,9 +187,14 @@ export class OvnCluster {
     }
   }
 
-  async createPod(name: string, node: string, annotation = articleAnnotation): Promise<PodResource> {
+  async createPod(
+    name: string,
+    node: string,
+    annotation = articleAnnotation,
+    namespace = 'default',
+  ): Promise<PodResource> {
     return await this.kube.create(podType, {
-      metadata: { name, namespace: 'default', annotations: { 'k8s.v1.cni.cncf.io/networks': annotation } },
+      metadata: { name, namespace, annotations: { 'k8s.v1.cni.cncf.io/networks': annotation } },
       spec: { nodeName: node, containers: [] },
     } as PodResource)
   }
@@ -226,13 +231,13 @@ export class OvnCluster {
     pod: PodResource,
     at: { netns: string; nad: string; ifName: string },
   ): Promise<AttachRequest<OvnConfig>> {
-    const { name, uid = '' } = pod.metadata
+    const { name, namespace = 'default', uid = '' } = pod.metadata
     const definition = await this.kube.get(networkAttachmentDefinitions, at.nad, 'default')
     const list = at.nad === 'yusur-ovn' ? configList : parseConfigList(definition?.spec?.config ?? '')
     return {
       containerId: this.#containerOf(at.netns),
       ifName: at.ifName,
-      pod: { namespace: 'default', name, uid },
+      pod: { namespace, name, uid },
       netns: at.netns,
       config: parseOvnConfig(list),
       configList: list,
@@ -259,8 +264,9 @@ export class OvnCluster {
   }
 
   /** Creates and attaches a pod, with the default route that the meta-plugin would set. */
-  async runPod(name: string, node: string): Promise<TestPod> {
-    const request = await this.prepare(await this.createPod(name, node))
+  async runPod(name: string, node: string, namespace = 'default'): Promise<TestPod> {
+    const annotation = articleAnnotation.replace('"yusur-ovn"', '"yusur-ovn", "namespace": "default"')
+    const request = await this.prepare(await this.createPod(name, node, annotation, namespace))
     const result = await this.attach(node, request)
     const [address] = result.ips
     await ip(request.netns, 'route', 'add', 'default', 'via', address!.gateway!, 'dev', 'eth1')
