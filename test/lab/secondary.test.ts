@@ -2,12 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sleepingPod } from './support/article.ts'
 import { type Lab, useLab } from './support/lab.ts'
 
-const networks = {
-  flat: { topology: 'layer2', subnets: '10.1.0.0/24' },
-  tall: { topology: 'layer3', subnets: '10.2.0.0/16/24' },
-  outer: { topology: 'localnet', subnets: '10.4.0.0/24', physicalNetworkName: 'tenants', vlanID: 20 },
-}
-const names = Object.keys(networks) as (keyof typeof networks)[]
+const examples = new URL('../../examples/secondary/', import.meta.url).pathname
+/** As examples/secondary has them. */
+const names = ['flat', 'tall', 'outer']
+const userDefined = ['blue', 'shared']
 const workers = ['work01', 'work02']
 
 /** Issue 5, line 3: secondary networks of OVN by NetworkAttachmentDefinition, three of them in one pod. */
@@ -31,8 +29,9 @@ describe('secondary networks of OVN', () => {
       await lab.exec(node, ['ovs-vsctl', 'add-port', 'br-tenants', 'ens2'])
       await setMappings(node, 'physnet:brens3,tenants:br-tenants')
     }
-    await lab.cli(['apply', '-f', '-'], { input: names.map(definition).join('\n---\n') })
-    const wanted = JSON.stringify(names.map((name) => ({ name })))
+    for (const file of ['networks', 'user-defined', 'claim']) await lab.cli(['apply', '-f', `${examples}${file}.yaml`])
+    await lab.cli(['wait', 'udn/blue', 'cudn/shared', '--for=condition=NetworkCreated', '--timeout=30s'])
+    const wanted = JSON.stringify([...names, ...userDefined].map((name) => ({ name })))
     const pods = workers.map((node) => sleepingPod({ name: `secondary-${node}`, node, networks: wanted }))
     await lab.cli(['apply', '-f', '-'], { input: pods.join('\n---\n') })
     for (const node of workers) {
@@ -42,7 +41,8 @@ describe('secondary networks of OVN', () => {
 
   afterAll(async () => {
     for (const node of workers) await lab.cli(['delete', 'pod', `secondary-${node}`])
-    for (const name of names) await lab.cli(['delete', 'net-attach-def', name])
+    await lab.cli(['delete', 'pod', 'secondary-heir', '--ignore-not-found'])
+    for (const file of ['networks', 'user-defined', 'claim']) await lab.cli(['delete', '-f', `${examples}${file}.yaml`])
     for (const node of workers) {
       await setMappings(node, 'physnet:brens3')
       await lab.exec(node, ['ovs-vsctl', 'del-br', 'br-tenants'])
@@ -60,7 +60,7 @@ describe('secondary networks of OVN', () => {
     return /inet ([\d.]+)\//.exec(await inPod(node, 'ip', '-4', 'addr', 'show', 'dev', device))?.[1] ?? 'none'
   }
 
-  it.each(names.map((name, index) => ({ name, device: `net${index + 1}` })))(
+  it.each([...names, ...userDefined].map((name, index) => ({ name, device: `net${index + 1}` })))(
     'pods of two nodes reach each other over the network $name',
     async ({ device }) => {
       const target = await addressOf('work02', device)
@@ -89,6 +89,8 @@ describe('secondary networks of OVN', () => {
       'default/flat net1',
       'default/tall net2',
       'default/outer net3',
+      'default/blue net4',
+      'default/shared net5',
     ])
     expect(secondary[0]?.ips[0]).toMatch(/^10\.1\.0\./)
   })
@@ -106,13 +108,19 @@ describe('secondary networks of OVN', () => {
     expect(stdout).toContain('physnet:brens3')
   })
 
-  function definition(name: keyof typeof networks): string {
-    const own = { cniVersion: '1.0.0', name, type: 'ovn-k8s-cni-overlay', netAttachDefName: `default/${name}` }
-    return JSON.stringify({
-      apiVersion: 'k8s.cni.cncf.io/v1',
-      kind: 'NetworkAttachmentDefinition',
-      metadata: { name, namespace: 'default' },
-      spec: { config: JSON.stringify({ ...own, ...networks[name] }) },
-    })
-  }
+  it('the address of an IPAMClaim goes from pod to pod', async () => {
+    const element = [{ name: 'flat', 'ipam-claim-reference': 'database' }]
+    const given: string[] = []
+    for (const node of workers) {
+      await lab.cli(['apply', '-f', '-'], {
+        input: sleepingPod({ name: 'secondary-heir', node, networks: JSON.stringify(element) }),
+      })
+      await lab.cli(['wait', 'pod/secondary-heir', '--for=condition=Ready', '--timeout=60s'])
+      const { stdout } = await lab.cli(['exec', 'secondary-heir', '--', 'ip', '-4', 'addr', 'show', 'dev', 'net1'])
+      given.push(/inet (\S+)/.exec(stdout)?.[1] ?? `none in ${stdout}`)
+      await lab.cli(['delete', 'pod', 'secondary-heir'])
+    }
+    const claim = await lab.json<{ status: { ips: string[] } }>(['get', 'ipamclaim', 'database', '-o', 'json'])
+    expect(given).toEqual([claim.status.ips[0], claim.status.ips[0]])
+  })
 })
