@@ -21,6 +21,7 @@ import { PersistentAddresses } from './secondary/claims.ts'
 import { SecondaryNetworks } from './secondary/networks.ts'
 import { allocateSecondary } from './secondary/node-allocation.ts'
 import { SecondaryPods } from './secondary/secondary-pods.ts'
+import { startOptional } from './secondary/start-informers.ts'
 import { networksInDatabase, networksInUse, syncSecondary } from './secondary/topology-sync.ts'
 import { syncUserDefined, type UserDefinedSources } from './secondary/user-defined.ts'
 import { syncServices } from './service-sync.ts'
@@ -80,15 +81,26 @@ class ClusterSide implements Lifecycle {
 
   /** Resolves when the API's objects are known; the database may come later. */
   async start(signal: AbortSignal): Promise<void> {
-    const { networks, clusterNetworks } = this.#userDefined
-    const own = [this.#services, this.#slices, this.#namespaces, this.#nads, this.#claims]
-    const informers = [...own, networks, clusterNetworks]
+    const informers = [this.#services, this.#slices, this.#namespaces, this.#nads]
     const stop = AbortSignal.any([signal, this.#stop.signal])
     await Promise.all(informers.map((informer) => informer.start(stop)))
+    await this.#startOptional(stop)
     this.#networks.refresh()
     this.#running = this.#run(stop).catch((error: unknown) => {
       if (!stop.aborted) this.#context.log.error({ error: describeError(error) }, 'OVN network not served')
     })
+  }
+
+  /** The kinds of secondary networks. */
+  #startOptional(signal: AbortSignal): Promise<void> {
+    const { kube, log } = this.#context
+    const { networks, clusterNetworks } = this.#userDefined
+    const informers = [
+      { type: ipamClaims, informer: this.#claims },
+      { type: userDefinedNetworks, informer: networks },
+      { type: clusterUserDefinedNetworks, informer: clusterNetworks },
+    ]
+    return startOptional(informers, { kube, log, signal })
   }
 
   async stop(): Promise<void> {

@@ -68,7 +68,7 @@ export class SecondaryPods implements PodPlanner {
   refresh(): void {
     this.#places.refresh([...this.#networks.current.networks.values()])
     const pods = this.#context.pods.list()
-    for (const pod of pods) {
+    for (const pod of this.#networks.current.byNad.size === 0 ? [] : pods) {
       for (const request of this.#select(pod).requests) this.#adopt(pod, request, findPodNetwork(pod, request.nad))
     }
     for (const pod of pods) for (const port of this.#portsOf(pod)) this.#adoptPort(pod, port)
