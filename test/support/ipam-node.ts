@@ -27,19 +27,21 @@ export interface IpamNodeOptions {
   readonly nodeName: string
   readonly signal: AbortSignal
   readonly clock?: Clock
+  /** @default Date.now */
+  readonly now?: () => number
   readonly reserved?: readonly Cidr[]
 }
 
 /** As the agent starts it: copies filled, claims of an earlier process completed. */
 export async function startIpamNode(options: IpamNodeOptions): Promise<IpamNode> {
-  const { kube, nodeName, signal, clock, reserved = [] } = options
+  const { kube, nodeName, signal, clock, now = Date.now, reserved = [] } = options
   const blocks = createInformer(kube, ipamBlocks, { log: silentLog })
   const affinities: Informer<BlockAffinity> = createInformer(kube, blockAffinities, { log: silentLog })
   await Promise.all([blocks.start(signal), affinities.start(signal)])
   const view = new BlockView(blocks)
   const store = new BlockStore(kube, view, clock)
   const handles = new HandleIndex({ kube, view, log: silentLog, calm: new Calm() })
-  const assigner = new Assigner({ kube, store, handles, nodeName, now: Date.now, reserved: () => reserved })
+  const assigner = new Assigner({ kube, store, handles, nodeName, now, reserved: () => reserved })
   await completeClaims({ store, deps: { kube, nodeName } }, affinities)
   return {
     nodeName,

@@ -4,7 +4,8 @@ import type { KubeClient } from '../../../kube/api.ts'
 import { isAlreadyExists, isConflict, isNotFound } from '../../../kube/errors.ts'
 import { type AffinityState, type BlockAffinity, blockAffinities, type IPAMBlock } from '../resources.ts'
 import { blockName, isEmpty, newBlock, ownerOf } from './block.ts'
-import type { BlockStore } from './block-store.ts'
+import { type BlockStore, mostRetries } from './block-store.ts'
+import { IpamError } from './errors.ts'
 
 /** `<node>-<cidr with dashes>`, cut with a hash when it is too long for a name. */
 export function affinityName(nodeName: string, cidr: string): string {
@@ -37,8 +38,9 @@ export async function claimBlock(deps: ClaimDeps, cidr: Cidr): Promise<IPAMBlock
     await deleteAffinity(deps.kube, affinity)
     return undefined
   }
-  await setState(deps.kube, affinity, 'confirmed')
-  return block
+  // Gone: another node has taken the block, empty as it is, before this one got to use it.
+  const confirmed = await setState(deps.kube, affinity, 'confirmed')
+  return confirmed === undefined ? undefined : block
 }
 
 /** Gives the block up: affinity pendingDeletion, then the block deleted or left without owner, then no affinity. */
@@ -85,17 +87,20 @@ function withoutOwner({ affinity: _, affinityClaimTime: __, ...spec }: IPAMBlock
 
 async function ensurePending({ kube, nodeName }: ClaimDeps, cidr: string): Promise<BlockAffinity> {
   const name = affinityName(nodeName, cidr)
-  try {
-    return await kube.create(blockAffinities, {
-      metadata: { name },
-      spec: { state: 'pending', node: nodeName, cidr, type: 'host', deleted: 'false' },
-    })
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error
-    const found = await kube.get(blockAffinities, name)
+  const spec = { state: 'pending', node: nodeName, cidr, type: 'host', deleted: 'false' } as const
+  for (let attempt = 0; attempt < mostRetries; attempt++) {
+    try {
+      return await kube.create(blockAffinities, { metadata: { name }, spec })
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error
+    }
+    const found = await kube.find(blockAffinities, name)
     // A confirmed claim of ours stays confirmed, or its routes would be withdrawn for a moment.
-    return isConfirmed(found) ? found : setState(kube, found, 'pending')
+    if (found !== undefined && isConfirmed(found)) return found
+    const pending = found === undefined ? undefined : await setState(kube, found, 'pending')
+    if (pending !== undefined) return pending
   }
+  throw tooBusy(name)
 }
 
 async function createOrRead({ store, nodeName, now }: ClaimDeps, cidr: Cidr): Promise<IPAMBlock | undefined> {
@@ -107,15 +112,29 @@ async function createOrRead({ store, nodeName, now }: ClaimDeps, cidr: Cidr): Pr
   }
 }
 
-async function setState(kube: KubeClient, affinity: BlockAffinity, state: AffinityState): Promise<BlockAffinity> {
-  if (affinity.spec.state === state) return affinity
-  try {
-    return await kube.update(blockAffinities, { ...affinity, spec: { ...affinity.spec, state } })
-  } catch (error) {
-    if (!isConflict(error)) throw error
-    const live = await kube.get(blockAffinities, affinity.metadata.name)
-    return kube.update(blockAffinities, { ...live, spec: { ...live.spec, state } })
+/** undefined: the affinity is gone. */
+async function setState(
+  kube: KubeClient,
+  affinity: BlockAffinity,
+  state: AffinityState,
+): Promise<BlockAffinity | undefined> {
+  let live: BlockAffinity | undefined = affinity
+  for (let attempt = 0; attempt < mostRetries && live !== undefined; attempt++) {
+    if (live.spec.state === state) return live
+    try {
+      return await kube.update(blockAffinities, { ...live, spec: { ...live.spec, state } })
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      if (!isConflict(error)) throw error
+      live = await kube.find(blockAffinities, affinity.metadata.name)
+    }
   }
+  if (live !== undefined) throw tooBusy(affinity.metadata.name)
+  return undefined
+}
+
+function tooBusy(name: string): IpamError {
+  return new IpamError(`affinity ${name}: Max retries hit - excessive concurrent IPAM requests`, { fix: 'try again' })
 }
 
 async function deleteAffinity(kube: KubeClient, { metadata }: BlockAffinity): Promise<void> {

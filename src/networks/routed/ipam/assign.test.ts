@@ -14,7 +14,7 @@ import {
   ipamConfigurations,
   ipamHandles,
 } from '../resources.ts'
-import { affinityName, claimBlock, releaseBlock } from './affinity.ts'
+import { affinityName, type ClaimDeps, claimBlock, releaseBlock } from './affinity.ts'
 import { Assigner } from './assign.ts'
 import { allocationsOf } from './block.ts'
 import { BlockStore } from './block-store.ts'
@@ -246,6 +246,37 @@ describe('a certain address', () => {
       '10.244.0.11 is in the block 10.244.0.8/30 of node work01 and strict affinity is enabled',
     )
     expect(await work01.assign('net.d', pools, '10.244.0.11')).toBe('10.244.0.11')
+  })
+})
+
+describe('when every block is claimed', () => {
+  const two = [pool('10.244.0.0/29', 30)]
+  const later = (deps: ClaimDeps & { handles: HandleIndex }) =>
+    new Assigner({ ...deps, now: () => Date.now() + 120_000 })
+  const ask = (assigner: Assigner, handleId: string) =>
+    assigner.assign({ holder: { handleId, secondary: {} }, family: 4, pools: two })
+  const owners = async () => (await kube.list(ipamBlocks)).items.map(({ spec }) => spec.affinity).sort()
+
+  it('an empty one that another node has had for a while is taken over as a whole', async () => {
+    const [work01, work02, work03] = [await node('work01'), await node('work02'), await node('work03')]
+    await work01.assign('net.a', two)
+    await work02.assign('net.b', two)
+    await work02.release('net.b')
+    await ask(later(work03.deps), 'net.c')
+    expect(await owners()).toEqual(['host:work01', 'host:work03'])
+    expect((await kube.list(blockAffinities)).items.map(({ spec }) => spec.node).sort()).toEqual(['work01', 'work03'])
+    await work02.assign('net.d', two)
+    expect(await allocated()).toHaveLength(3)
+  })
+
+  it('one that has just been claimed, or is in use, is left to its node: an address is borrowed', async () => {
+    const [work01, work02, work03] = [await node('work01'), await node('work02'), await node('work03')]
+    await work01.assign('net.a', two)
+    await work02.assign('net.b', two)
+    await ask(later(work03.deps), 'net.c')
+    await work02.release('net.b')
+    await work03.assign('net.d', two)
+    expect(await owners()).toEqual(['host:work01', 'host:work02'])
   })
 })
 

@@ -1,4 +1,4 @@
-import { type Cidr, cidrCovers, cidrsOverlap, type Family, familyOf, formatCidr } from '../../../base/ip.ts'
+import { type Cidr, cidrCovers, cidrsOverlap, type Family, familyOf, formatCidr, parseCidr } from '../../../base/ip.ts'
 import { KeyedLock } from '../../../base/keyed-lock.ts'
 import { type IPAMBlock, type IPAMConfiguration, type IPPool, ipamConfigurations } from '../resources.ts'
 import { type ClaimDeps, claimBlock } from './affinity.ts'
@@ -8,6 +8,7 @@ import { blockCandidates } from './candidates.ts'
 import { BlockLimitError, notAssigned, PoolExhaustedError } from './errors.ts'
 import type { HandleIndex } from './handle-index.ts'
 import { blocksOfOtherSize, poolOf } from './pools.ts'
+import { idleBlocksOfOthers, takeFromOwner } from './reclaim.ts'
 
 /** Blocks that a node may own when IPAMConfiguration does not say. */
 const defaultMostBlocks = 20
@@ -93,15 +94,23 @@ export class Assigner {
       const configuration = await this.#configuration()
       if (configuration?.spec.autoAllocateBlocks === false) return undefined
       this.#checkBlockLimit(request, configuration)
-      for (const cidr of this.#unclaimed(request)) {
+      for await (const cidr of this.#claimable(request)) {
         request.signal?.throwIfAborted()
         const block = await claimBlock(this.#deps, cidr)
         const address =
-          block === undefined ? undefined : await this.#take(formatCidr(cidr), request, this.#next(request))
+          block === undefined ? undefined : await this.#take(formatCidr(cidr), request, this.#nextIfOwn(request))
         if (address !== undefined) return address
       }
       return undefined
     })
+  }
+
+  /** Blocks of nobody, then those that other nodes have let go of. */
+  async *#claimable(request: AddressRequest): AsyncGenerator<Cidr> {
+    yield* this.#unclaimed(request)
+    for (const block of idleBlocksOfOthers(this.#othersBlocks(request), this.#deps.now())) {
+      if (await takeFromOwner(this.#deps, block)) yield parseCidr(block.spec.cidr)
+    }
   }
 
   /** Not those that are reserved as a whole, nor those that overlap blocks of another size, of a pool that was there before. */

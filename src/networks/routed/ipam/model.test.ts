@@ -114,10 +114,14 @@ function addressesIn(cidr: string): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}${text(base + index)}`)
 }
 
-async function createNodes(kube: FakeKube, { reserved, configuration }: Setting, signal: AbortSignal) {
+async function createNodes(
+  kube: FakeKube,
+  { reserved, configuration }: Setting,
+  { signal, now = Date.now }: { signal: AbortSignal; now?: () => number },
+) {
   kube.seed(ipamConfigurations, { metadata: { name: 'default' }, spec: configuration })
   const clock = { now: Date.now, sleep: async () => {} }
-  return Promise.all(nodeNames.map((nodeName) => startIpamNode({ kube, nodeName, signal, clock, reserved })))
+  return Promise.all(nodeNames.map((nodeName) => startIpamNode({ kube, nodeName, signal, clock, now, reserved })))
 }
 
 describe('one after the other', () => {
@@ -126,7 +130,7 @@ describe('one after the other', () => {
       fc.asyncProperty(setting, fc.array(step, { maxLength: 40 }), async (given, steps) => {
         const kube = createFakeKube()
         const stop = new AbortController()
-        const nodes = await createNodes(kube, given, stop.signal)
+        const nodes = await createNodes(kube, given, { signal: stop.signal })
         const model = new Model(given)
         try {
           for (const each of steps) await doOne(each, { nodes, model, pool: given.pool })
@@ -168,7 +172,10 @@ describe('side by side', () => {
       fc.asyncProperty(setting, fc.scheduler(), fc.array(step, { maxLength: 30 }), async (given, scheduler, steps) => {
         const stop = new AbortController()
         const kube = createFakeKube()
-        const nodes = await createNodes(shuffled(kube, scheduler), given, stop.signal)
+        // Minutes pass at each look: every block is old enough to be taken over by another node once it is empty.
+        let minutes = 0
+        const now = (): number => Date.now() + 61_000 * minutes++
+        const nodes = await createNodes(shuffled(kube, scheduler), given, { signal: stop.signal, now })
         const live = new Map<string, string>()
         try {
           await scheduler.waitFor(Promise.all(lanesOf(steps).map((lane) => runLane(lane, { nodes, live, given }))))
