@@ -44,6 +44,8 @@ const SET_SIGNAL_MASK = 0x08
 /** More than posix_spawnattr_t and posix_spawn_file_actions_t have on any architecture. */
 const OPAQUE_BYTES = 512
 const SIGNAL_SET_BYTES = 128
+/** WNOHANG */
+const WITHOUT_WAITING = 1
 
 type Words = readonly (string | null)[]
 
@@ -58,7 +60,10 @@ interface Libc {
   posix_spawnattr_init(attributes: Buffer): number
   posix_spawnattr_setflags(attributes: Buffer, flags: number): number
   posix_spawnattr_setsigdefault(attributes: Buffer, set: Buffer): number
-  waitpid: { async(pid: number, status: number[], options: number, done: WaitDone): void }
+  waitpid: {
+    (pid: number, status: number[], options: number): number
+    async(pid: number, status: number[], options: number, done: WaitDone): void
+  }
 }
 
 type WaitDone = (error: Error | null, pid: number) => void
@@ -136,8 +141,10 @@ function systemError(what: string, errno: number): TwinlaneError {
   return new TwinlaneError(what, { cause: Object.assign(new Error(code), { code }) })
 }
 
+/** Most have ended when their output has: only the others cost a way to another thread. */
 function wait(libc: Libc, pid: number): Promise<ProcessEnd> {
   const status = [0]
+  if (libc.waitpid(pid, status, WITHOUT_WAITING) === pid) return Promise.resolve(readStatus(status[0] ?? 0))
   return new Promise((resolve, reject) => {
     libc.waitpid.async(pid, status, 0, (error, result) => {
       if (error === null && result === pid) resolve(readStatus(status[0] ?? 0))
