@@ -1,7 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { spawnProcess } from '../../src/base/exec.ts'
+import { silentLog } from '../../src/base/log.ts'
 import { nodes } from '../../src/kube/resources/core.ts'
+import { bgpNodeOf } from '../../src/networks/routed/bgp/bgp-node.ts'
+import { bgpSettings } from '../../src/networks/routed/bgp/bgp-settings.ts'
+import { buildBirdConfig } from '../../src/networks/routed/bgp/build-config.ts'
+import { SteadyBird } from '../../src/networks/routed/node/steady-bird.ts'
 import { bgpConfigurations, bgpPeers, ipamBlocks } from '../../src/networks/routed/resources.ts'
 import { createRoutedCluster, eventually, type RoutedCluster, type RoutedNode } from './support/routed-cluster.ts'
 
@@ -111,6 +116,31 @@ describe('a topology of BGP that changes', () => {
     await cluster.kube.delete(bgpConfigurations, 'default')
     await expectSettled([2, 2, 2])
     expect(await changes.stop()).toEqual([])
+  })
+
+  it('an agent that starts after a change holds what the sessions had brought that it does not know', async () => {
+    const work02 = cluster.nodes[2] as RoutedNode
+    await work02.nodeSide.stop()
+    const configurations = [{ metadata: { name: 'default' }, spec: { nodeToNodeMeshEnabled: false } }]
+    const local = bgpNodeOf(await cluster.kube.get(nodes, 'work02'), configurations)
+    const config = buildBirdConfig({
+      ...{ local, sessions: [], ownBlocks: [], serviceRoutes: [], pools: [], filters: [] },
+      settings: bgpSettings(configurations, 'work02'),
+    })
+    const known = await peerRoutes(work02)
+    const changes = recordRouteChanges()
+    const paths = { configFile: work02.birdConfigFile, socket: work02.birdSocket }
+    const stop = new AbortController()
+    await new SteadyBird({ ...paths, log: silentLog }).apply(config, stop.signal)
+    // One after the other: it goes on with what the first has held, and was killed.
+    stop.abort()
+    await new SteadyBird({ ...paths, log: silentLog }).apply(config, new AbortController().signal)
+    expect(await sessionNames(work02)).toEqual([])
+    expect(await peerRoutes(work02)).toEqual(known)
+    const gone = (await changes.stop()).filter(
+      (line) => line.startsWith('work02: Deleted 10.244') && line.includes(' via '),
+    )
+    expect(gone).toEqual([])
   })
 
   it('lets go of networks that nobody announces any more', async () => {

@@ -34,6 +34,11 @@ export class BirdFile {
     this.#applied = text
   }
 
+  /** Whether the file that BIRD reads says this. */
+  async has(text: string): Promise<boolean> {
+    return (await findFile(this.#configFile)) === text
+  }
+
   async #configure(before: string | undefined): Promise<void> {
     try {
       await queryBird(this.#socket, 'configure')

@@ -62,9 +62,20 @@ export class SteadyBird {
     // Its time runs from the last change on: whoever asked for it is still at work.
     if (this.#asked !== undefined && isChanged) this.#heldSince = this.#clock.now()
     const before = this.#wanted ?? config
-    if ((isNew && hold !== undefined) || losesSessions(before, config)) await this.#hold(before, signal)
+    const isUnsure = this.#wanted === undefined && (await this.#hasOtherPast(config))
+    if (isUnsure || (isNew && hold !== undefined) || losesSessions(before, config)) await this.#hold(before, signal)
     await this.#write(config)
     this.#wanted = config
+  }
+
+  /**
+   * After the start of the agent: whether BIRD has another configuration, whose sessions this one may end. What the agent
+   * before has held is held further.
+   */
+  async #hasOtherPast(config: BirdConfig): Promise<boolean> {
+    const held = await queryBird(this.#options.socket, 'show route where proto = "held4" || proto = "held6"')
+    this.#held = parseRoutes(held)
+    return this.#held.length > 0 || !(await this.#file.has(renderBirdConfig(config)))
   }
 
   async #hold(before: BirdConfig, signal: AbortSignal): Promise<void> {
