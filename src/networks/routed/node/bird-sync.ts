@@ -9,6 +9,7 @@ import { type BgpSession, type PeerProblem, selectPeers } from '../bgp/select-pe
 import { serviceRoutes } from '../bgp/service-routes.ts'
 import { isConfirmed } from '../ipam/affinity.ts'
 import { ownerOf } from '../ipam/block.ts'
+import { findUnroutedPools } from '../ipam/unrouted-pools.ts'
 import type { BGPConfiguration, BGPFilter, BGPPeer, BlockAffinity, IPAMBlock, IPPool } from '../resources.ts'
 import type { Passwords } from './passwords.ts'
 import type { ServiceSource } from './service-source.ts'
@@ -81,7 +82,7 @@ export async function syncBird(
   return {
     problems: [...selected.problems, ...problems],
     isolation,
-    mistakes: [...isolation, ...findOddities(facts)],
+    mistakes: [...isolation, ...findOddities(facts), ...findUnroutedPools({ local, nodes, pools: pools.list() })],
     sessions,
   }
 }
