@@ -37,8 +37,11 @@ describe(`a node whose agent or shim is killed ${kills} times (TWINLANE_TEST_SEE
     else await node.killAgent()
     const { code } = await call.outcome
     if (victim === 'agent') await restart()
-    // A shim that was killed leaves the agent at work: then only the DEL can tell.
-    if (command === 'ADD' && (victim === 'agent' || code === 0)) await expectAllOrNone(sandbox, code === 0)
+    if (command !== 'ADD') return
+    if (victim === 'agent' || code === 0) return await expectAllOrNone(sandbox, code === 0)
+    // The agent gives the ADD up and takes it back, unless it had ended already.
+    const isSettled = async (): Promise<boolean> => [0, all.length].includes((await interfacesOf(sandbox.netns)).length)
+    await expect.poll(isSettled).toBe(true)
   }
 
   /** One start in five is killed too. */
