@@ -31,6 +31,11 @@ export interface IPPoolSpec {
   assignmentMode?: 'Automatic' | 'Manual'
 }
 
+/** API servers that evaluate such rules refuse a change by themselves; ours asks the webhook. */
+const unchangeable = (field: string): object => ({
+  'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: `${field} cannot be changed: make a new pool` }],
+})
+
 const encapsulations = ['Never', 'Always', 'CrossSubnet']
 
 export const ipPools = calicoResource<IPPool>({
@@ -51,10 +56,13 @@ export const ipPools = calicoResource<IPPool>({
   spec: record(
     'What the pool holds and who may use it.',
     {
-      cidr: text('Prefix of the pool. Cannot be changed, and may not overlap another pool.', { pattern: cidrPattern }),
+      cidr: text('Prefix of the pool. Cannot be changed, and may not overlap another pool.', {
+        pattern: cidrPattern,
+        ...unchangeable('cidr'),
+      }),
       blockSize: whole(
         'Prefix length of the blocks that nodes claim: 20 to 32 for IPv4 (default 26), 116 to 128 for IPv6 (default 122). Cannot be changed.',
-        { minimum: 20, maximum: 128 },
+        { minimum: 20, maximum: 128, ...unchangeable('blockSize') },
       ),
       ipipMode: text(
         'IP-in-IP between nodes: Always, or for nodes of other subnets (CrossSubnet). Default Never. Needs the kernel module ipip.',
