@@ -59,13 +59,14 @@ it('an IPPool that overlaps another, and a change of its block size, are refused
   await lab.cli(['wait', 'ippool/more', '--for=condition=Allocatable', '--timeout=20s'])
 })
 
-it('a controller that does not answer holds nobody up for long: the agent is the judge', async () => {
-  const signalController = (signal: string) => lab.exec('master01', ['pkill', signal, '-f', 'dist/controller.js'])
-  await signalController('-STOP')
+it('a webhook that does not answer holds nobody up for long: the agent is the judge', async () => {
+  const nft = (commands: string) => lab.exec('master01', ['nft', commands])
+  const chain = 'chain in { type filter hook input priority 0; tcp dport 9443 drop; }'
+  await nft(`table inet no-webhook { ${chain}; }`)
   try {
     expect(await apply(pod('unjudged', 'net@lo'))).toContain('created')
   } finally {
-    await signalController('-CONT')
+    await nft('delete table inet no-webhook')
   }
   expect(await apply(pod('judged', 'net@lo'))).toMatch(refusal)
 })
