@@ -6,19 +6,21 @@ import { createRandom } from './support/random.ts'
 
 const kills = process.env.TWINLANE_LONG_TESTS === '1' ? 500 : 25
 const seed = Number(process.env.TWINLANE_TEST_SEED ?? Date.now() % 1_000_000)
+// Nightly runs come to both.
+const bridgeIpam = seed % 2 === 0 ? 'host-local' : 'calico-ipam'
 const all = ['eth0', 'net1', 'net2']
 
 /**
  * A runtime that does what the kubelet does (a failed ADD is answered by DEL and an ADD for a new sandbox) on a node
  * whose agent and shim are killed at moments of a seeded generator: anywhere in ADD, in DEL and while the agent starts.
  */
-describe(`a node whose agent or shim is killed ${kills} times (TWINLANE_TEST_SEED=${seed})`, () => {
+describe(`a node whose agent or shim is killed ${kills} times, with ${bridgeIpam} (TWINLANE_TEST_SEED=${seed})`, () => {
   let node: AgentNode
   const random = createRandom(seed)
   let count = 0
   let killed = 0
   beforeAll(async () => {
-    node = await AgentNode.create()
+    node = await AgentNode.create({ bridgeIpam })
     await node.startAgent()
   })
   afterAll(() => node?.remove())

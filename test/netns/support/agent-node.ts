@@ -38,6 +38,8 @@ export interface AgentNodeOptions {
   readonly kubeconfigFor?: (server: TestApiServer) => Promise<string>
   /** Of the agent to the API server. @default the agent's own */
   readonly requestTimeoutMs?: number | undefined
+  /** Which plugin gives the bridge's addresses: another's, or ours, which that bridge asks in turn. @default host-local */
+  readonly bridgeIpam?: 'host-local' | 'calico-ipam'
 }
 
 /**
@@ -208,7 +210,8 @@ export class AgentNode {
 
   #bridge(): object {
     const range = { subnet: '10.99.0.0/16' }
-    const ipam = { type: 'host-local', dataDir: join(this.#folder, 'ipam'), ranges: [[range]] }
+    const hostLocal = { type: 'host-local', dataDir: join(this.#folder, 'ipam'), ranges: [[range]] }
+    const ipam = this.#options.bridgeIpam === 'calico-ipam' ? { type: 'calico-ipam' } : hostLocal
     return { cniVersion: '1.0.0', name: 'bridge', type: 'bridge', bridge: 'br-kill', ipam }
   }
 }
