@@ -19,6 +19,8 @@ export interface Job {
   readonly verbs: readonly ('ADD' | 'DEL')[]
   /** All calls of a verb at once instead of one after the other. */
   readonly isBurst: boolean
+  /** The name of the executable. @default twinlane */
+  readonly plugin?: string
   /** The configuration on standard input, as in net.d. */
   readonly config: object
   /** Also measure what the kernel and the executable cost by themselves. */
@@ -37,7 +39,7 @@ export interface Floor {
   readonly executableMs: readonly number[]
 }
 
-const plugin = '/opt/cni/bin/twinlane'
+const pathOf = (plugin = 'twinlane'): string => `/opt/cni/bin/${plugin}`
 const run = promisify(execFile)
 
 async function main(job: Job): Promise<JobResult> {
@@ -54,7 +56,7 @@ async function main(job: Job): Promise<JobResult> {
 }
 
 function callAll(job: Job, verb: string, names: readonly string[]): Promise<Executions> {
-  return executeForAll({ ...job, plugin, verb, names })
+  return executeForAll({ ...job, plugin: pathOf(job.plugin), verb, names })
 }
 
 /**
@@ -70,7 +72,7 @@ async function measureFloor(names: readonly string[]): Promise<Floor> {
     detachMs.push(await timed(() => kernel.apply(undefined, [{ op: 'deleteLinkGroup', group: floorGroup }])))
   }
   await kernel.close()
-  const asking = { plugin, verb: 'VERSION', names, config: { cniVersion: '1.0.0' }, isBurst: false }
+  const asking = { plugin: pathOf(), verb: 'VERSION', names, config: { cniVersion: '1.0.0' }, isBurst: false }
   return { attachMs, detachMs, executableMs: (await executeForAll(asking)).eachMs }
 }
 

@@ -1,3 +1,4 @@
+import { exec } from '../src/base/exec.ts'
 import { silentLog } from '../src/base/log.ts'
 import { waitFor } from '../src/base/observable.ts'
 import { type OpenVSwitchTables, openVSwitchColumns } from '../src/networks/ovn/tables/open-vswitch.ts'
@@ -35,6 +36,10 @@ export interface OvnPortMeasurement {
   readonly bindWithRowMs: readonly number[]
   /** Takes one more of each. */
   measure(): Promise<void>
+  /** So many ports, each database told in one transaction, until all are installed. */
+  measureBurst(count: number): Promise<number>
+  /** Transactions that the northbound database has taken so far. */
+  transactions(): Promise<number>
   close(): Promise<void>
 }
 
@@ -59,6 +64,8 @@ export async function measureOvnPort(lab: BenchLab, node: string): Promise<OvnPo
       bindMs.push(await measureBind(databases, `floor-${index++}`))
       bindWithRowMs.push(await measureBindWithRow(databases, `floor-${index++}`))
     },
+    measureBurst: (count) => measureBurst(databases, count),
+    transactions: () => countTransactions(lab),
     close: async () => {
       stop.abort()
       await Promise.all([north.stop(), local.stop()])
@@ -101,6 +108,40 @@ async function measureBindWithRow(databases: Databases, name: string): Promise<n
   return took
 }
 
+async function measureBurst(databases: Databases, count: number): Promise<number> {
+  const { node, north, local } = databases
+  const names = Array.from({ length: count }, (_, index) => `burst-${index}`)
+  const rows = new Transaction<NorthboundTables>()
+  const inserted = names.map((name, index) =>
+    rows.insert('Logical_Switch_Port', { name, addresses: [`0a:58:0a:90:ff:${hex(index)} 10.144.0.${index + 3}`] }),
+  )
+  rows.mutate('Logical_Switch', { name: node }, { ports: { insert: inserted } })
+  const startedAt = performance.now()
+  const [{ uuidOf }] = await Promise.all([north.transact(rows), bindAll(databases, names)])
+  const took = performance.now() - startedAt
+  const ports = [...local.table('Port').rows()].filter(({ name }) => names.includes(name))
+  await unplug(
+    databases,
+    ports.map(({ _uuid }) => _uuid),
+  )
+  const forget = new Transaction<NorthboundTables>()
+  forget.mutate('Logical_Switch', { name: node }, { ports: { delete: inserted.map(uuidOf) } })
+  await north.transact(forget)
+  await settled(databases)
+  return took
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, '0')
+}
+
+/** The log of the database has one record a transaction. */
+async function countTransactions(lab: BenchLab): Promise<number> {
+  const file = pathOnNode(lab, lab.status.config.controlPlane, '/var/lib/ovn/ovnnb_db.db')
+  const { stdout } = await exec('ovsdb-tool', ['show-log', file])
+  return stdout.split('\n').filter((line) => line.startsWith('record ')).length
+}
+
 async function addRow({ node, north }: Databases, name: string): Promise<string> {
   const transaction = new Transaction<NorthboundTables>()
   const row = transaction.insert('Logical_Switch_Port', { name, addresses: ['0a:58:0a:90:00:fa 10.144.0.250'] })
@@ -109,26 +150,41 @@ async function addRow({ node, north }: Databases, name: string): Promise<string>
 }
 
 /** Puts an internal port on br-int and waits for OVN's flows. */
-async function bind({ local }: Databases, name: string): Promise<void> {
+function bind(databases: Databases, name: string): Promise<void> {
+  return bindAll(databases, [name])
+}
+
+async function bindAll({ local }: Databases, names: readonly string[]): Promise<void> {
   const transaction = new Transaction<OpenVSwitchTables>()
-  const device = transaction.insert('Interface', { name, type: 'internal', external_ids: { 'iface-id': name } })
-  const port = transaction.insert('Port', { name, interfaces: [device], other_config: { transient: 'true' } })
-  transaction.mutate('Bridge', { name: 'br-int' }, { ports: { insert: [port] } })
+  const ports = names.map((name) => {
+    const device = transaction.insert('Interface', { name, type: 'internal', external_ids: { 'iface-id': name } })
+    return transaction.insert('Port', { name, interfaces: [device], other_config: { transient: 'true' } })
+  })
+  transaction.mutate('Bridge', { name: 'br-int' }, { ports: { insert: ports } })
   transaction.mutate('Open_vSwitch', {}, { next_cfg: { add: 1 } })
   await local.transact(transaction)
-  const isInstalled = (): true | undefined =>
-    local.table('Interface').find((row) => row.name === name)?.external_ids['ovn-installed'] === 'true' || undefined
-  await waitFor(local, isInstalled, { what: `OVN to install ${name}`, timeoutMs: 20_000 })
+  const wanted = new Set(names)
+  const areInstalled = (): true | undefined => {
+    const installed = [...local.table('Interface').rows()].filter(
+      (row) => wanted.has(row.name) && row.external_ids['ovn-installed'] === 'true',
+    )
+    return installed.length === wanted.size || undefined
+  }
+  await waitFor(local, areInstalled, { what: `OVN to install ${names.length} ports`, timeoutMs: 60_000 })
+}
+
+async function unplug({ local }: Databases, ports: readonly string[]): Promise<void> {
+  const transaction = new Transaction<OpenVSwitchTables>()
+  transaction.mutate('Bridge', { name: 'br-int' }, { ports: { delete: ports } })
+  transaction.mutate('Open_vSwitch', {}, { next_cfg: { add: 1 } })
+  await local.transact(transaction)
 }
 
 async function remove(databases: Databases, name: string, row: string): Promise<void> {
   const { node, north, local } = databases
   const port = local.table('Port').find((each) => each.name === name)
   if (port === undefined) throw new Error(`the switch has no port ${name}`)
-  const unplug = new Transaction<OpenVSwitchTables>()
-  unplug.mutate('Bridge', { name: 'br-int' }, { ports: { delete: [port._uuid] } })
-  unplug.mutate('Open_vSwitch', {}, { next_cfg: { add: 1 } })
-  await local.transact(unplug)
+  await unplug(databases, [port._uuid])
   const forget = new Transaction<NorthboundTables>()
   forget.mutate('Logical_Switch', { name: node }, { ports: { delete: [row] } })
   await north.transact(forget)

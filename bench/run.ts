@@ -14,6 +14,8 @@ import { detachTwoNics } from './detach-two-nics.ts'
 import { ipamAllocate } from './ipam-allocate.ts'
 import { labUp } from './lab-up.ts'
 import { machineFacts } from './machine.ts'
+import { ovnAttach } from './ovn-attach.ts'
+import { ovnBurst100 } from './ovn-burst-100.ts'
 import { podReady } from './pod-ready.ts'
 import { routedForwarding } from './routed-forwarding.ts'
 
@@ -29,6 +31,8 @@ const benches: Readonly<Record<string, Bench>> = {
   'detach-burst-100': detachBurst100,
   'agent-memory': agentMemory,
   'ipam-allocate': ipamAllocate,
+  'ovn-attach': ovnAttach,
+  'ovn-burst-100': ovnBurst100,
   'routed-forwarding': routedForwarding,
   'bgp-compute': bgpCompute,
 }

@@ -154,6 +154,17 @@ describe('a repeated ADD', () => {
   })
 })
 
+describe('a caller that does not tell the UID of the pod', () => {
+  test('has it attached all the same', async () => {
+    const request = await cluster.prepare(await cluster.createPod('nameless', 'n1'))
+    const { uid: _, ...pod } = request.pod
+    const result = await cluster.attach('n1', { ...request, pod: { ...pod, uid: '' } })
+    expect(result.ips[0]?.address).toMatch(/^10\.144\.0\.\d+\/24$/)
+    await cluster.deletePod('nameless')
+    await cluster.detach('n1', request)
+  })
+})
+
 describe('the switch killed and started again', () => {
   test('has its gateway flows back, and pods go on', async () => {
     const node = cluster.node('n1')

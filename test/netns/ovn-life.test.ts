@@ -116,7 +116,7 @@ describe('a burst of pods', () => {
     await waitFor(cluster.pods, all, { what: '40 annotations', timeoutMs: 10_000 })
     const addresses = names.map((name) => JSON.parse(cluster.annotationOf(name) ?? '').default.ip_address)
     expect(new Set(addresses).size).toBe(40)
-    expect(transactions() - before).toBeLessThanOrEqual(12)
+    expect(transactions() - before).toBeLessThanOrEqual(8)
     await Promise.all(names.map((name) => cluster.deletePod(name)))
     await eventually(() => !cluster.nbctl('lsp-list', 'n1').includes('burst'))
     expect(cluster.nbctl('lr-nat-list', 'GR_n1').split('\n').length).toBe(3)

@@ -4,6 +4,7 @@ import type { PodResource } from '../../../kube/resources/core.ts'
 import type { Transaction } from '../../../ovsdb/transaction.ts'
 import type { NorthboundTables } from '../tables/northbound.ts'
 import type { ClusterContext } from './context.ts'
+import { Pace } from './pace.ts'
 import { type NetworkChanges, PodAnnotations } from './pod-annotation.ts'
 import { podKey } from './pod-places.ts'
 import type { PodPlan, PodPlanner } from './pod-planner.ts'
@@ -22,6 +23,7 @@ export class PodPorts {
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #annotations: PodAnnotations
   #round: Promise<void> | undefined
+  readonly #pace = new Pace()
   #isReady = false
 
   constructor(context: ClusterContext, planners: readonly PodPlanner[]) {
@@ -65,8 +67,10 @@ export class PodPorts {
   async #run(): Promise<void> {
     // One turn of the event loop: events of one read of the watch come together.
     await new Promise<void>((resolve) => setImmediate(resolve))
+    await this.#pace.wait()
     for (let keys = this.#takeDirty(); keys.length > 0 && this.#isReady; keys = this.#takeDirty()) {
       await this.#work(keys)
+      await this.#pace.wait()
     }
     this.#round = undefined
   }
@@ -92,9 +96,10 @@ export class PodPorts {
 
   async #write(keys: readonly string[]): Promise<void> {
     let planned: { pod: PodResource | undefined; plans: PodPlan[] }[] = []
-    await this.#context.northbound.write((transaction) => {
+    const isWritten = await this.#context.northbound.write((transaction) => {
       planned = keys.map((key) => this.#plan(key, transaction))
     })
+    if (isWritten) this.#pace.written()
     const again = planned.flatMap(({ plans }) => plans.flatMap((plan) => [...plan.settle()]))
     for (const key of again) this.add(key)
     for (const { pod, plans } of planned) {

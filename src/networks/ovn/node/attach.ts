@@ -49,18 +49,26 @@ async function attachInStages(
   const network = await trace.during('annotation', () => annotated(context, request, wait))
   await trace.during('switch', () => bridgeReady(context, wait))
   requirePhysicalNetwork(context, request.config)
+  const known = withUid(context, request)
   const pod = describeInterface(request, network, request.config.mtu ?? context.settings.mtuBytes)
   const undo = new UndoStack()
   try {
     await trace.during('device', () => plumb(context, pod, undo))
     undo.push('the port', () => removePodPorts(context.local, [pod.hostName]))
     // OVN needs its time; the pod's end is set up meanwhile.
-    await trace.during('port', () => all([ensurePodPort(context.local, request, pod, signal), setUp(context, pod)]))
+    await trace.during('port', () => all([ensurePodPort(context.local, known, pod, signal), setUp(context, pod)]))
     await trace.during('flows', () => installed(context, request, { pod, network, ...wait }))
   } catch (error) {
     throw await undo.unwind(error)
   }
   return resultOf(pod)
+}
+
+/** OVN gives a port only to the very pod; a runtime, or a plugin that delegates to us, may not have told its UID. */
+function withUid({ pods }: NodeContext, request: AttachRequest<OvnConfig>): AttachRequest<OvnConfig> {
+  const { namespace, name, uid } = request.pod
+  if (uid !== '') return request
+  return { ...request, pod: { namespace, name, uid: pods.get(name, namespace)?.metadata.uid ?? '' } }
 }
 
 function report(
