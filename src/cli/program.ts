@@ -132,7 +132,7 @@ const commands: readonly CommandEntry[] = [
   {
     name: 'node',
     group: nodeGroup,
-    summary: 'this node: BGP sessions, facts for a trace',
+    summary: 'this node: BGP sessions, diagnostics',
     load: async () => (await import('./commands/node/index.ts')).registerNode,
   },
   {
