@@ -141,8 +141,9 @@ describe('a running pod on work02', () => {
 
   it('keeps its address while the agent of its node has not taken the interface away', async () => {
     const address = await addressOf('plugged', 'eth1')
-    const signal = (name: string) => lab.exec('work02', ['pkill', `-${name}`, '-f', 'dist/agent.js'])
-    await signal('STOP')
+    const { processes } = await lab.status()
+    const supervised = processes.find(({ name, node }) => name === 'agent' && node === 'work02')?.pid ?? 0
+    await lab.exec('work02', ['pkill', '-STOP', '-f', 'dist/agent.js'])
     try {
       await annotate('plugged', '')
       await startPodWithout('heir', `[{"name": "yusur-ovn", "interface": "eth1", "ips": ["${address}/24"]}]`)
@@ -152,7 +153,9 @@ describe('a running pod on work02', () => {
       })
       await expectPing('plugged', await addressOf('peer', 'eth1'))
     } finally {
-      await signal('CONT')
+      await lab.exec('work02', ['pkill', '-CONT', '-f', 'dist/agent.js'])
+      // What entered the node's namespaces for it has stopped itself with it, and would not see its end later.
+      if (supervised > 0) process.kill(supervised, 'SIGCONT')
     }
     await expectInterfaces('plugged', 'eth0')
     await lab.cli(['wait', 'pod/heir', '--for=condition=Ready', '--timeout=100s'])
