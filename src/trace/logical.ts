@@ -12,8 +12,8 @@ export interface Microflow {
   readonly isAnswer: boolean
 }
 
-/** Arguments of `ovn-trace`. */
-export function ovnTraceArguments(flow: Microflow, southbound: string): string[] {
+/** Arguments of `ovn-trace`. `backend` is the one that load balancers choose. */
+export function ovnTraceArguments(flow: Microflow, southbound: string, backend?: Backend): string[] {
   const ip = flow.source.includes(':') ? 'ip6' : 'ip4'
   const transport = flow.tcpPort === undefined ? echoOf(flow, ip) : tcpOf(flow.tcpPort, flow)
   const expression = [
@@ -25,7 +25,8 @@ export function ovnTraceArguments(flow: Microflow, southbound: string): string[]
     'ip.ttl == 64',
     transport,
   ].join(' && ')
-  return [`--db=${southbound}`, `--ct=${flow.isAnswer ? 'est' : 'new'}`, expression]
+  const chosen = backend === undefined ? [] : [`--lb-dst=${renderBackend(backend)}`]
+  return [`--db=${southbound}`, `--ct=${flow.isAnswer ? 'est' : 'new'}`, ...chosen, expression]
 }
 
 /** Port of whoever asks: any would do. */
@@ -46,8 +47,15 @@ export interface LogicalPath {
   readonly datapaths: readonly string[]
   /** Logical ports that it leaves by; none: it is dropped. */
   readonly outputs: readonly string[]
-  /** What is translated, e.g. `ct_snat(192.168.200.101)`, `ct_lb_mark(10.244.0.5:80)`. */
+  /** What is translated, e.g. `ct_snat(192.168.200.101)`, `ct_lb_mark(backends=10.244.0.5:80)`. */
   readonly translations: readonly string[]
+  /** Those of the load balancer that it meets, one of which gets it. */
+  readonly backends: readonly Backend[]
+}
+
+export interface Backend {
+  readonly address: string
+  readonly port: number
 }
 
 /** Reads the detailed output of `ovn-trace`. */
@@ -60,7 +68,23 @@ export function parseOvnTrace(text: string): LogicalPath {
   const translations = [...text.matchAll(/\b(ct_snat|ct_dnat|ct_lb|ct_lb_mark)\(([^)]*\d[^)]*)\)/g)].map(
     ([whole]) => whole,
   )
-  return { datapaths, outputs: [...new Set(outputs)], translations: [...new Set(translations)] }
+  const [, backends = ''] = /\bct_lb(?:_mark)?\(backends=([^);]+)/.exec(text) ?? []
+  return {
+    datapaths,
+    outputs: [...new Set(outputs)],
+    translations: [...new Set(translations)],
+    backends: backends.split(',').flatMap(parseBackend),
+  }
+}
+
+export function renderBackend({ address, port }: Backend): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+function parseBackend(text: string): Backend[] {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text.trim()) ?? []
+  const address = bracketed ?? plain
+  return address === undefined ? [] : [{ address, port: Number(port) }]
 }
 
 /** Arguments of `ovs-appctl` that ask which datapath actions a packet from a device gets. */

@@ -1,5 +1,5 @@
 import { describeEnd, type Trace } from './trace.ts'
-import type { Way } from './walk.ts'
+import type { Way } from './way.ts'
 
 /** Both ways as a list of places with what was decided there, then the verdict. */
 export function renderTrace({ forward, reverse, verdict }: Trace): string {

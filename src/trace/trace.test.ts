@@ -130,7 +130,12 @@ egress(dp="work02", inport="stor-work02", outport="default_b")
     datapaths: ['work01', 'ovn_cluster_router', 'work02'],
     outputs: ['default_b'],
     translations: ['ct_snat(192.168.200.101)'],
+    backends: [],
   })
+  expect(parseOvnTrace('    ct_lb_mark(backends=10.244.3.3:5201,[fd00::4]:80);').backends).toEqual([
+    { address: '10.244.3.3', port: 5201 },
+    { address: 'fd00::4', port: 80 },
+  ])
   expect(parseOvnTrace('ingress(dp="work01", inport="default_a")\n    drop;').outputs).toEqual([])
   expect(parseDatapath('Datapath actions: ct(zone=3),recirc(0x1)\n…\nDatapath actions: 4\n')).toBe('4')
 })

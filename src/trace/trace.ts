@@ -1,10 +1,12 @@
 import { NotFoundError } from '../base/errors.ts'
 import type { NodeFacts, PodFacts } from './facts.ts'
-import { type Crossing, type End, Walk, type WalkContext, type Way } from './walk.ts'
+import { Walk } from './walk.ts'
+import type { Crossing, End, WalkContext, Way } from './way.ts'
 
 export interface TraceRequest {
   readonly pod: { readonly namespace: string; readonly name: string }
   readonly destination: string
+  readonly tcpPort?: number | undefined
   /** The packet is sent from the address of this interface; else the kernel chooses. */
   readonly interfaceName?: string | undefined
 }
@@ -21,7 +23,11 @@ export interface Trace {
 export async function tracePod(context: WalkContext, request: TraceRequest): Promise<Trace> {
   const { node, pod } = locate(context.nodes, request.pod)
   const source = sourceOf(pod, request)
-  const forward = await new Walk(context, { source, destination: request.destination }).fromPod(node, pod)
+  const forward = await new Walk(context, {
+    source,
+    destination: request.destination,
+    tcpPort: request.tcpPort,
+  }).fromPod(node, pod)
   const reverse = await walkBack(context, forward)
   return { forward, reverse, verdict: judge(forward, reverse, request.pod) }
 }
@@ -53,8 +59,11 @@ function sourceOf(pod: PodFacts, { interfaceName, destination }: TraceRequest): 
 }
 
 /** The answer goes to the source that the packet had when it arrived. */
-async function walkBack(context: WalkContext, { end, source, destination, nat }: Way): Promise<Way | undefined> {
-  const walk = new Walk(context, { source: destination, destination: source, answerTo: { nat } })
+async function walkBack(
+  context: WalkContext,
+  { end, source, destination, tcpPort, nat }: Way,
+): Promise<Way | undefined> {
+  const walk = new Walk(context, { source: destination, destination: source, tcpPort, answerTo: { nat } })
   if (end.kind === 'pod') {
     const { node, pod } = locate(context.nodes, end)
     return await walk.fromPod(node, pod)

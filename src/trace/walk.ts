@@ -2,50 +2,18 @@ import { familyOf, isAddress, parseInterfaceAddress } from '../base/ip.ts'
 import { macOf } from '../networks/ovn/topology/names.ts'
 import { type Decision, decide, describeRoute, describeRule } from './decide.ts'
 import type { NodeFacts, PodFacts, PodInterfaceFacts } from './facts.ts'
-import { datapathArguments, type Microflow, ovnTraceArguments, parseDatapath, parseOvnTrace } from './logical.ts'
+import {
+  type Backend,
+  datapathArguments,
+  type LogicalPath,
+  type Microflow,
+  ovnTraceArguments,
+  parseDatapath,
+  parseOvnTrace,
+  renderBackend,
+} from './logical.ts'
 import { describeNat, findNat } from './nat.ts'
-
-/** One place on the way, with what was decided there and why. */
-export interface Step {
-  readonly place: string
-  readonly lines: readonly string[]
-}
-
-/** A device that the packet passes; the way back should pass the same ones. */
-export interface Crossing {
-  readonly place: string
-  readonly device: string
-}
-
-/** Where a way ends. */
-export type End =
-  | { readonly kind: 'pod'; readonly namespace: string; readonly name: string; readonly device: string }
-  | { readonly kind: 'node'; readonly node: string }
-  | { readonly kind: 'outside'; readonly node: string; readonly device: string; readonly gateway: string | undefined }
-  | { readonly kind: 'lost'; readonly place: string; readonly why: string }
-
-export interface Way {
-  readonly steps: readonly Step[]
-  readonly crossings: readonly Crossing[]
-  readonly end: End
-  /** As the packet is at the end. */
-  readonly source: string
-  readonly destination: string
-  /** Source NAT that a node does on the way. */
-  readonly nat?: { readonly node: string; readonly before: string; readonly after: string } | undefined
-}
-
-/** What an answer answers. */
-export interface Answered {
-  readonly nat: Way['nat']
-}
-
-export interface WalkContext {
-  readonly nodes: readonly NodeFacts[]
-  readonly tcpPort?: number | undefined
-  /** Runs a command on a node, as root; resolves with its output. Throws ExecError. */
-  run(node: string, command: readonly string[]): Promise<string>
-}
+import type { Answered, Crossing, End, Outset, Step, WalkContext, Way } from './way.ts'
 
 const maxSteps = 16
 
@@ -56,16 +24,15 @@ export class Walk {
   readonly #crossings: Crossing[] = []
   #source: string | undefined
   #destination: string
+  #tcpPort: number | undefined
   readonly #answerTo: Answered | undefined
   #nat: Way['nat']
 
   /** An answer belongs to a connection that is known: what was translated is put back, and nothing else changes. */
-  constructor(
-    context: WalkContext,
-    packet: { source?: string | undefined; destination: string; answerTo?: Answered | undefined },
-  ) {
+  constructor(context: WalkContext, packet: Outset) {
     this.#context = context
     this.#answerTo = packet.answerTo
+    this.#tcpPort = packet.tcpPort
     this.#source = packet.source
     this.#destination = packet.destination
   }
@@ -163,21 +130,39 @@ export class Walk {
       destinationMac: this.#macOf(gateway ?? this.#destination),
       source,
       destination: this.#destination,
-      tcpPort: this.#context.tcpPort,
+      tcpPort: this.#tcpPort,
       isAnswer: this.#answerTo !== undefined,
     }
-    const { run } = this.#context
-    const path = parseOvnTrace(await run(node.node, ['ovn-trace', ...ovnTraceArguments(flow, node.southbound)]))
+    const path = await this.#logicalPath(node, flow)
     const actions = await this.#datapathActions(node, flow, device)
     const [output] = path.outputs
     this.#step('OVN', [
       `${port} -> ${path.datapaths.join(' -> ')} -> ${output ?? 'dropped'}`,
       ...path.translations,
+      ...this.#balance(path.backends),
       ...(actions === undefined ? [] : [`datapath of ${node.node}: ${actions}`]),
     ])
     if (output === undefined) return this.#lost('OVN', `${path.datapaths.at(-1) ?? port} drops it`)
     this.#cross('OVN', 'br-int')
     return await this.#fromOvn(node, output, path.translations)
+  }
+
+  /** A load balancer may choose any of its backends: the first is followed. */
+  async #logicalPath(node: NodeFacts, flow: Microflow): Promise<LogicalPath> {
+    const { run } = this.#context
+    const ask = async (backend?: Backend): Promise<LogicalPath> =>
+      parseOvnTrace(await run(node.node, ['ovn-trace', ...ovnTraceArguments(flow, node.southbound, backend)]))
+    const path = await ask()
+    return path.backends.length > 1 ? await ask(path.backends[0]) : path
+  }
+
+  #balance([backend, ...others]: readonly Backend[]): string[] {
+    if (backend === undefined) return []
+    const before = this.#destination
+    this.#destination = backend.address
+    this.#tcpPort = backend.port
+    const more = others.length === 0 ? '' : `, the first of ${others.length + 1}`
+    return [`load balancer: destination ${before} becomes ${renderBackend(backend)}${more}`]
   }
 
   async #datapathActions(node: NodeFacts, flow: Microflow, device: string): Promise<string | undefined> {
@@ -261,7 +246,15 @@ export class Walk {
 
   #end(end: End): Way {
     const { steps, crossings } = { steps: this.#steps, crossings: this.#crossings }
-    return { steps, crossings, end, source: this.#source ?? '', destination: this.#destination, nat: this.#nat }
+    return {
+      steps,
+      crossings,
+      end,
+      source: this.#source ?? '',
+      destination: this.#destination,
+      tcpPort: this.#tcpPort,
+      nat: this.#nat,
+    }
   }
 }
 

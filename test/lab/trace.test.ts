@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { articleFolder, eth1WithDefaultRoute, sleepingPod } from './support/article.ts'
+import { eventually } from './support/eventually.ts'
 import { type Lab, useLab } from './support/lab.ts'
 
 const pods = [
@@ -15,11 +16,13 @@ describe('twinlane trace', () => {
   beforeAll(async () => {
     lab = await useLab()
     await lab.cli(['apply', '-f', `${articleFolder}yusur-ovn.yaml`])
-    await lab.cli(['apply', '-f', '-'], { input: pods.map(sleepingPod).join('\n---\n') })
+    const labelled = pods.map((pod) => ({ ...pod, labels: { traced: pod.name } }))
+    await lab.cli(['apply', '-f', '-'], { input: [...labelled.map(sleepingPod), service].join('\n---\n') })
     for (const { name } of pods) await lab.cli(['wait', `pod/${name}`, '--for=condition=Ready', '--timeout=60s'])
   })
 
   afterAll(async () => {
+    await lab.cli(['delete', 'service', 'traced'])
     for (const { name } of pods) await lab.cli(['delete', 'pod', name])
   })
 
@@ -70,6 +73,17 @@ describe('twinlane trace', () => {
     expect(code).toBe(0)
   })
 
+  it('to a service goes by the load balancer of OVN to an endpoint, and the answer finds its way back', async () => {
+    const { stdout: address } = await lab.cli(['get', 'service', 'traced', '-o', 'jsonpath={.spec.clusterIP}'])
+    await eventually(async () => {
+      const { code, stdout } = await trace('trace-a', `${address.trim()}:80`)
+      expect(stdout).toMatch(/^ {4}load balancer: destination 10\.96\.\d+\.\d+ becomes 10\.244\.\d+\.\d+:8080$/m)
+      expect(stdout).toMatch(/= pod default\/trace-plain \(eth0\)/)
+      expect(stdout.trimEnd().split('\n').at(-1)).toBe('symmetric')
+      expect(code).toBe(0)
+    })
+  })
+
   it('names the place where an answer takes another way', async () => {
     // Without the rule by source the answer of trace-b takes the default route, which is on eth1.
     await lab.exec('work02', ['sh', '-c', `nsenter --net=$(${netnsOf('trace-b')}) ip rule del priority 1000`])
@@ -87,6 +101,13 @@ describe('twinlane trace', () => {
     expect(code).toBe(1)
     expect(stderr).toMatch(/there is no pod default\/nobody, and "nobody" is no address/)
   })
+})
+
+const service = JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'traced', namespace: 'default' },
+  spec: { selector: { traced: 'trace-plain' }, ports: [{ name: 'http', port: 80, targetPort: 8080 }] },
 })
 
 /** A shell command that prints the path of a pod's network namespace, from the agent's record. */

@@ -3,7 +3,13 @@ import { type Command, Option } from 'commander'
 import { NotFoundError, TwinlaneError } from '../../base/errors.ts'
 import { isAddress } from '../../base/ip.ts'
 import type { KubeClient } from '../../kube/api.ts'
-import { nodes as nodeType, type PodResource, pods as podType } from '../../kube/resources/core.ts'
+import {
+  endpointSlices,
+  nodes as nodeType,
+  type PodResource,
+  pods as podType,
+  services,
+} from '../../kube/resources/core.ts'
 import { networkStatusAnnotation } from '../../kube/resources/net-attach-def.ts'
 import { defaultStateFolder } from '../../lab/state-folder.ts'
 import type { NodeFacts } from '../../trace/facts.ts'
@@ -61,12 +67,14 @@ async function run(
   const pod = await client.get(podType, name, namespace)
   const target = parseDestination(wanted.destination)
   const { items } = await client.list(podType)
-  const { address, node } = await locate(client, { target, pods: items, namespace, interfaceName: flags.interface })
-  const names = [...new Set([pod.spec?.nodeName, node].filter((each) => each !== undefined))]
+  const located = await locate(client, { target, pods: items, namespace, interfaceName: flags.interface })
+  const names = [...new Set([pod.spec?.nodeName, ...located.nodes].filter((each) => each !== undefined))]
   const runner = await chooseRunner(io, flags)
   const facts = await Promise.all(names.map((each) => askNode(runner, each)))
-  const context = { nodes: facts, tcpPort: target.port, run: runner }
-  return await tracePod(context, { pod: { namespace, name }, destination: address, interfaceName: flags.interface })
+  return await tracePod(
+    { nodes: facts, run: runner },
+    { pod: { namespace, name }, destination: located.address, tcpPort: target.port, interfaceName: flags.interface },
+  )
 }
 
 async function chooseRunner(io: CliIo, flags: TraceFlags): Promise<NodeRunner> {
@@ -102,18 +110,34 @@ function parseDestination(text: string): Target {
   return { host, port: port === undefined ? undefined : Number(port) }
 }
 
-/** The address, and the node that it is on if it is of a pod or a node. */
+/** The destination's address, and the nodes that its pod, its host or a service's endpoints are on. */
+interface Located {
+  readonly address: string
+  readonly nodes: readonly (string | undefined)[]
+}
+
 async function locate(
   client: KubeClient,
   options: { target: Target; pods: readonly PodResource[]; namespace: string; interfaceName: string | undefined },
-): Promise<{ address: string; node: string | undefined }> {
+): Promise<Located> {
   const { target, pods, namespace } = options
   if (!isAddress(target.host)) return ofPod(await findPod(pods, target.host, namespace), options.interfaceName)
   const owner = pods.find((pod) => addressesOf(pod).some(({ ips }) => ips.includes(target.host)))
-  if (owner !== undefined) return { address: target.host, node: owner.spec?.nodeName }
+  if (owner !== undefined) return { address: target.host, nodes: [owner.spec?.nodeName] }
   const { items } = await client.list(nodeType)
   const host = items.find(({ status }) => status?.addresses?.some(({ address }) => address === target.host))
-  return { address: target.host, node: host?.metadata.name }
+  if (host !== undefined) return { address: target.host, nodes: [host.metadata.name] }
+  return { address: target.host, nodes: await endpointNodes(client, target.host) }
+}
+
+/** Of the service that has this address, if one has. */
+async function endpointNodes(client: KubeClient, address: string): Promise<(string | undefined)[]> {
+  const { items } = await client.list(services)
+  const service = items.find(({ spec }) => spec?.clusterIPs?.includes(address) === true)
+  if (service === undefined) return []
+  const labelSelector = `kubernetes.io/service-name=${service.metadata.name}`
+  const slices = await client.list(endpointSlices, { namespace: service.metadata.namespace, labelSelector })
+  return slices.items.flatMap(({ endpoints }) => endpoints.map(({ nodeName }) => nodeName))
 }
 
 async function findPod(pods: readonly PodResource[], text: string, namespace: string): Promise<PodResource> {
@@ -124,11 +148,11 @@ async function findPod(pods: readonly PodResource[], text: string, namespace: st
 }
 
 /** Of the interface that the packet is sent from, where the pod has one of that name; else its first address. */
-function ofPod(pod: PodResource, interfaceName: string | undefined): { address: string; node: string | undefined } {
+function ofPod(pod: PodResource, interfaceName: string | undefined): Located {
   const all = addressesOf(pod)
   const own = all.find((each) => each.interface === interfaceName) ?? all[0]
   const address = own?.ips[0]
-  if (address !== undefined) return { address, node: pod.spec?.nodeName }
+  if (address !== undefined) return { address, nodes: [pod.spec?.nodeName] }
   throw new NotFoundError(`pod ${pod.metadata.namespace}/${pod.metadata.name} has no address yet`)
 }
 
