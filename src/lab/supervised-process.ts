@@ -39,7 +39,7 @@ export interface ProcessStatus {
 /** A program did not start. The message holds its last log lines. */
 export class ProcessStartError extends TwinlaneError {}
 
-const readyTimeoutMs = 15_000
+const readyTimeoutMs = 30_000
 /** A program that ran this long is well: the next restart starts the back-off anew. */
 const wellAfterMs = 10_000
 
@@ -166,8 +166,11 @@ export class SupervisedProcess {
 
   async #signal(signal: NodeJS.Signals): Promise<void> {
     const pid = await this.#pid()
-    if (pid === undefined) this.#child?.kill('SIGKILL')
-    else process.kill(pid, signal)
+    if (pid === undefined) return void this.#child?.kill('SIGKILL')
+    // Somebody may have stopped the program, and nsenter stops with its child; a stopped process ends by SIGKILL alone.
+    this.#child?.kill('SIGCONT')
+    process.kill(pid, 'SIGCONT')
+    process.kill(pid, signal)
   }
 
   #inNode(path: string): string {
