@@ -123,8 +123,11 @@ function boot({ image }, { folder, initramfs }) {
   const share = 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'
   const machine = ['-accel', 'tcg,thread=multi', '-smp', '2', '-m', '4096', '-nic', 'none', '-virtfs', share]
   const start = ['-kernel', image, '-initrd', initramfs, '-append', 'console=ttyS0 quiet panic=-1', '-no-reboot']
-  const command = ['qemu-system-x86_64', ...machine, ...start, '-nographic'].map((word) => `'${word}'`).join(' ')
-  spawnSync('sh', ['-c', `${command} </dev/null 2>&1 | tee ${log}`], { stdio: 'inherit', timeout: deadlineMs })
+  // The deadline is timeout's: ours would end the shell and leave qemu.
+  const limit = ['timeout', '--kill-after=5', String(deadlineMs / 1000)]
+  const command = [...limit, 'qemu-system-x86_64', ...machine, ...start, '-nographic']
+  const line = command.map((word) => `'${word}'`).join(' ')
+  spawnSync('sh', ['-c', `${line} </dev/null 2>&1 | tee ${log}`], { stdio: 'inherit' })
   return run('cat', [log]).includes('the guest is content') ? 0 : 1
 }
 
