@@ -92,6 +92,7 @@ export class AgentNode {
     await this.killAgent()
     await this.kube.close()
     await this.#server.stop()
+    await exec('nft', ['delete', 'table', 'inet', 'twinlane-routed'], { okCodes: [0, 1] })
     for (const name of ['ens2', 'br-kill']) await exec('ip', ['link', 'delete', name], { okCodes: [0, 1] })
     await removeTestFolder(this.#folder)
   }

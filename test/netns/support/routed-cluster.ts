@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -67,6 +68,8 @@ export async function createRoutedCluster(
   const kube = createFakeKube()
   const kernel = createKernel()
   const cleanups: (() => Promise<void>)[] = []
+  // What crosses the bridge is none of the business of the tables that another test's agent has left in here.
+  for (const family of ['iptables', 'ip6tables']) await leaveBridgesAlone(family)
   await exec('ip', ['link', 'add', 'fabric', 'type', 'bridge'])
   await exec('ip', ['link', 'set', 'fabric', 'up'])
   cleanups.push(async () => void (await exec('ip', ['link', 'del', 'fabric'])))
@@ -238,6 +241,12 @@ function kernelIn(kernel: Kernel, home: string): Kernel {
     nft: (netns, commands) => kernel.nft(netns ?? home, commands),
     nftList: (netns, command) => kernel.nftList(netns ?? home, command),
   }
+}
+
+/** A kernel without br_netfilter has no such setting. */
+async function leaveBridgesAlone(family: string): Promise<void> {
+  const path = `/proc/sys/net/bridge/bridge-nf-call-${family}`
+  if (existsSync(path)) await writeFile(path, '0')
 }
 
 /** Resolves with the first value of `look` that is neither undefined nor an exception; looks again until 15 seconds are over. */
