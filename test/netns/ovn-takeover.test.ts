@@ -48,7 +48,7 @@ describe('the takeover of a NIC', () => {
     const steps = await countSteps()
     expect(steps).toBeGreaterThan(15)
     const stride = process.env.TWINLANE_LONG_TESTS === '1' ? 1 : 4
-    for (let step = Date.now() % stride; step < steps; step += stride) {
+    for (let step = 0; step < steps; step += stride) {
       const probe = new Probe()
       const cut = cutAfter(node.kernel, step)
       await cluster.startAgent(node, cut.kernel)
@@ -102,13 +102,20 @@ async function takenOver(): Promise<void> {
   })
 }
 
-/** How many operations the kernel gets until the takeover is complete. */
+/**
+ * How many operations the kernel gets until the takeover is complete. The smallest of three counts: the agent may also
+ * have looked at everything once more, and one that is cut off there goes on with what needs no kernel.
+ */
 async function countSteps(): Promise<number> {
-  const counting = cutAfter(node.kernel, Number.POSITIVE_INFINITY)
-  await cluster.startAgent(node, counting.kernel)
-  await takenOver()
-  await cluster.removeAgent(node)
-  return counting.count()
+  const counts: number[] = []
+  for (let run = 0; run < 3; run++) {
+    const counting = cutAfter(node.kernel, Number.POSITIVE_INFINITY)
+    await cluster.startAgent(node, counting.kernel)
+    await takenOver()
+    counts.push(counting.count())
+    await cluster.removeAgent(node)
+  }
+  return Math.min(...counts)
 }
 
 /** A kernel that does so many operations and then never answers again. */
@@ -153,22 +160,26 @@ function losesNextHop(): { kernel: Kernel; kube: KubeClient } {
 /** A ping every 10 ms from beyond the NIC, from now until `lost` is asked. */
 class Probe {
   readonly #ping: ChildProcess
+  readonly #ended: Promise<unknown>
   #output = ''
 
   constructor() {
     const ping = ['busybox', 'ping', '-i', '0.01', '-W', '1', address]
-    this.#ping = spawn('nsenter', [`--net=${cluster.fabric.fabric}`, ...ping], { stdio: ['ignore', 'pipe', 'ignore'] })
-    this.#ping.stdout?.on('data', (chunk) => {
-      this.#output += String(chunk)
-    })
+    this.#ping = spawn('nsenter', [`--net=${cluster.fabric.fabric}`, ...ping], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#ended = once(this.#ping, 'close')
+    for (const stream of [this.#ping.stdout, this.#ping.stderr]) {
+      stream?.on('data', (chunk) => {
+        this.#output += String(chunk)
+      })
+    }
   }
 
   /** Ends the probe. Packets that were answered twice count once; the last is given time to come back. */
   async lost(): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 50))
-    const ended = once(this.#ping, 'close')
+    if (this.#ping.exitCode !== null) throw new Error(`ping ended by itself: ${this.#output.slice(-500)}`)
     this.#ping.kill('SIGINT')
-    await ended
+    await this.#ended
     const sent = Number(/(\d+) packets transmitted/.exec(this.#output)?.[1])
     const answered = new Set([...this.#output.matchAll(/seq=(\d+)/g)].map((match) => match[1]))
     return Math.max(0, sent - 1 - answered.size)
