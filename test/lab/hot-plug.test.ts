@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pods } from '../../src/kube/resources/core.ts'
 import { articleFile, articleFolder, eth1WithDefaultRoute, sleepingPod } from './support/article.ts'
@@ -141,8 +142,7 @@ describe('a running pod on work02', () => {
 
   it('keeps its address while the agent of its node has not taken the interface away', async () => {
     const address = await addressOf('plugged', 'eth1')
-    const { processes } = await lab.status()
-    const supervised = processes.find(({ name, node }) => name === 'agent' && node === 'work02')?.pid ?? 0
+    const entered = await parentOfAgent('work02')
     await lab.exec('work02', ['pkill', '-STOP', '-f', 'dist/agent.js'])
     try {
       await annotate('plugged', '')
@@ -153,14 +153,21 @@ describe('a running pod on work02', () => {
       })
       await expectPing('plugged', await addressOf('peer', 'eth1'))
     } finally {
-      await lab.exec('work02', ['pkill', '-CONT', '-f', 'dist/agent.js'])
-      // What entered the node's namespaces for it has stopped itself with it, and would not see its end later.
-      if (supervised > 0) process.kill(supervised, 'SIGCONT')
+      // nsenter, which entered the node's namespaces for it, has stopped itself with it: it continues both, and would
+      // not see the agent's end later if it were left out.
+      process.kill(entered, 'SIGCONT')
     }
     await expectInterfaces('plugged', 'eth0')
     await lab.cli(['wait', 'pod/heir', '--for=condition=Ready', '--timeout=100s'])
     expect(await addressOf('heir', 'eth1')).toBe(address)
   })
+
+  async function parentOfAgent(node: string): Promise<number> {
+    const { processes } = await lab.status()
+    const pid = processes.find((each) => each.name === 'agent' && each.node === node)?.pid
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    return Number(stat.replace(/^.*\) /, '').split(' ')[1])
+  }
 
   async function startPodWithout(name: string, networks: string): Promise<void> {
     await lab.cli(['apply', '-f', '-'], { input: sleepingPod({ name, node: 'work02', networks }) })
