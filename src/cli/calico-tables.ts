@@ -1,11 +1,19 @@
 import type { KubeObject, ResourceType } from '../kube/resources/meta.ts'
 import {
   type BGPConfiguration,
+  type BGPFilter,
   type BGPPeer,
   bgpConfigurations,
+  bgpFilters,
   bgpPeers,
+  type CalicoNodeStatus,
+  calicoNodeStatuses,
+  type IPAMConfiguration,
   type IPPool,
+  type IPReservation,
+  ipamConfigurations,
   ipPools,
+  ipReservations,
 } from '../networks/routed/resources.ts'
 import { defaultAsNumber, shownAsNumber, type VirtualNode } from '../networks/routed/virtual-node.ts'
 import { isVirtualNode } from './kinds.ts'
@@ -19,6 +27,8 @@ export interface TableFacts {
 export interface CalicoTable {
   headings(isWide: boolean): string[]
   row(object: KubeObject, isWide: boolean, facts: TableFacts): string[]
+  /** Every column, those of the wide form too, by its heading. */
+  cell(object: KubeObject, heading: string, facts: TableFacts): string | undefined
 }
 
 /** undefined for kinds that calicoctl does not print: they have the server's table. */
@@ -40,6 +50,10 @@ function tableOf<T extends KubeObject>(columns: readonly Column<T>[]): CalicoTab
   return {
     headings: (isWide) => shown(isWide).map((column) => column.heading),
     row: (object, isWide, facts) => shown(isWide).map((column) => show(column.cell(object as T, facts))),
+    cell(object, heading, facts) {
+      const column = columns.find((each) => each.heading === heading.toUpperCase())
+      return column === undefined ? undefined : show(column.cell(object as T, facts))
+    },
   }
 }
 
@@ -81,11 +95,47 @@ const bgpConfigurationTable = tableOf<BGPConfiguration>([
   { heading: 'ASNUMBER', cell: ({ spec }) => spec?.asNumber ?? '-' },
 ])
 
+const ipReservationTable = tableOf<IPReservation>([
+  name(),
+  { heading: 'CIDRS', only: 'wide', cell: ({ spec }) => cutShort(spec?.reservedCIDRs?.join(',') ?? '', 80) },
+])
+
+const bgpFilterTable = tableOf<BGPFilter>([
+  name(),
+  { heading: 'NUMEXPORT', cell: ({ spec }) => countOf(spec?.exportV4, spec?.exportV6) },
+  { heading: 'NUMIMPORT', cell: ({ spec }) => countOf(spec?.importV4, spec?.importV6) },
+])
+
+const nodeStatusTable = tableOf<CalicoNodeStatus>([
+  name(),
+  { heading: 'NODE', cell: ({ spec }) => spec.node },
+  { heading: 'CLASSES', only: 'wide', cell: ({ spec }) => spec.classes.join(',') },
+])
+
+const ipamConfigurationTable = tableOf<IPAMConfiguration>([
+  name(),
+  { heading: 'STRICTAFFINITY', cell: ({ spec }) => spec.strictAffinity ?? false },
+  { heading: 'AUTOALLOCATEBLOCKS', cell: ({ spec }) => spec.autoAllocateBlocks ?? true },
+  { heading: 'MAXBLOCKSPERHOST', only: 'wide', cell: ({ spec }) => spec.maxBlocksPerHost ?? 0 },
+])
+
 const tables = new Map<string, CalicoTable>([
   [ipPools.kind, ipPoolTable],
   [bgpPeers.kind, bgpPeerTable],
   [bgpConfigurations.kind, bgpConfigurationTable],
+  [ipReservations.kind, ipReservationTable],
+  [bgpFilters.kind, bgpFilterTable],
+  [calicoNodeStatuses.kind, nodeStatusTable],
+  [ipamConfigurations.kind, ipamConfigurationTable],
 ])
+
+function countOf(...lists: readonly (readonly unknown[] | undefined)[]): number {
+  return lists.flatMap((list) => list ?? []).length
+}
+
+function cutShort(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 3)}...`
+}
 
 /** calicoctl leaves the cell of an absent value blank. */
 function show(value: unknown): string {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { CombinedError, describeError, TwinlaneError } from '../base/errors.ts'
 import { isConflict, KubeError } from '../kube/errors.ts'
-import type { ResourceType } from '../kube/resources/meta.ts'
+import { apiVersionOf, type ResourceType } from '../kube/resources/meta.ts'
 import { addConnectionFlags, addNamespaceFlag, type Connection, type ConnectionFlags, connect } from './connection.ts'
 import { collect } from './duration.ts'
 import { type CliIo, print, UsageError } from './io.ts'
@@ -9,10 +9,12 @@ import { type Kinds, loadKinds, virtualNodeType } from './kinds.ts'
 import { ManifestError, type ManifestObject, readManifests } from './manifest.ts'
 import { checkManifest, locateServerError } from './manifest-check.ts'
 import { deletedLine, type Outcome, placeObject, shownTarget, type Target, targetOf } from './objects.ts'
+import type { Selection } from './targets.ts'
 
 export interface FileFlags extends ConnectionFlags {
   filename?: string[]
   recursive?: boolean
+  skipEmpty?: boolean
 }
 
 /** The flags of every command that reads objects from files. */
@@ -20,6 +22,7 @@ export function addFileFlags(command: Command): Command {
   command
     .option('-f, --filename <file>', 'file, folder or - for standard input; may be given several times', collect)
     .option('-R, --recursive', 'with a folder: those below it too')
+    .option('--skip-empty', 'files that hold no object are no error')
   return addNamespaceFlag(addConnectionFlags(command))
 }
 
@@ -44,9 +47,7 @@ export interface ManifestCommand {
  * does. Throws CombinedError of all failures.
  */
 export async function forEachManifest(io: CliIo, flags: FileFlags, command: ManifestCommand): Promise<void> {
-  if (flags.filename === undefined)
-    throw new UsageError('no file is named', { fix: 'name one with -f FILE, or -f - for standard input' })
-  const manifests = await readManifests(io, flags.filename, { recursive: flags.recursive === true })
+  const manifests = await readFiles(io, flags)
   for (const manifest of manifests) checkManifest(manifest)
   const connection = await connect(io, flags)
   const kindOf = kindLookup(connection)
@@ -71,6 +72,30 @@ export async function forEachManifest(io: CliIo, flags: FileFlags, command: Mani
   if (calico.length > 0) print(io, calicoSummary(calico, command.done, failures.length))
   if (failures.length > 0)
     throw failures.length === 1 ? failures[0] : new CombinedError(`not all were ${command.done}`, failures)
+}
+
+/** Throws UsageError when no file is named, TwinlaneError for what cannot be read. */
+export async function readFiles(io: CliIo, flags: FileFlags): Promise<ManifestObject[]> {
+  if (flags.filename === undefined)
+    throw new UsageError('no file is named', { fix: 'name one with -f FILE, or -f - for standard input' })
+  return readManifests(io, flags.filename, {
+    recursive: flags.recursive === true,
+    mayBeEmpty: flags.skipEmpty === true,
+  })
+}
+
+/** The objects that files name, by kind and namespace, in the order of the files. */
+export async function selectFromFiles(io: CliIo, connection: Connection, flags: FileFlags): Promise<Selection[]> {
+  const kindOf = kindLookup(connection)
+  const selections = new Map<string, { type: ResourceType; namespace: string | undefined; names: string[] }>()
+  for (const manifest of await readFiles(io, flags)) {
+    const { type, name, namespace } = targetOf(await kindOf(manifest), manifest.object, connection, flags.namespace)
+    const key = `${apiVersionOf(type)} ${type.kind} ${namespace}`
+    const selection = selections.get(key) ?? { type, namespace, names: [] }
+    selections.set(key, selection)
+    selection.names.push(name)
+  }
+  return [...selections.values()]
 }
 
 /** Finds kinds; asks the server once more when one is unknown, for it may have come with an earlier document. */
@@ -100,9 +125,8 @@ async function runStep(step: Step, manifest: ManifestObject, command: ManifestCo
   } catch (error) {
     if (!(error instanceof KubeError)) throw error
     if (isConflict(error) && error.fix === undefined && step.object.metadata.resourceVersion !== undefined) {
-      throw new ManifestError(manifest, ['metadata', 'resourceVersion'], error.message, {
+      throw new ManifestError(manifest, ['metadata', 'resourceVersion'], error.said ?? error.message, {
         fix: 'take resourceVersion and uid out of the file, or read the object again',
-        cause: error,
       })
     }
     throw locateServerError(manifest, error)

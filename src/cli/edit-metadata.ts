@@ -12,12 +12,15 @@ export interface MetadataMap {
   /** `label` or `annotate`, `labeled` or `annotated`, for messages. */
   readonly verb: string
   readonly done: string
+  /** The same when entries were only removed. */
+  readonly undone: string
   /** What stands after the verb in the help's example. */
   readonly example: string
 }
 
 interface EditFlags extends ConnectionFlags {
   overwrite?: boolean
+  remove?: boolean
   all?: boolean
   selector?: string
 }
@@ -26,9 +29,10 @@ interface EditFlags extends ConnectionFlags {
 export function registerMetadataEdit(program: Command, io: CliIo, map: MetadataMap): void {
   const command = program
     .command(map.verb)
-    .description(`Set ${map.field} with KEY=VALUE, remove them with KEY-.`)
+    .description(`Set ${map.field} with KEY=VALUE, remove them with KEY-, or with KEY and --remove as calicoctl does.`)
     .argument('<kind>', 'kind, or KIND/NAME')
     .argument('<word...>', 'names, then KEY=VALUE or KEY-')
+    .option('--remove', `remove the ${map.field} whose keys are given`)
     .option('--overwrite', `change ${map.field} that have another value already`)
     .option('--all', 'all objects of the kind in the namespace')
     .option('-l, --selector <labels>', 'all objects of the kind with these labels')
@@ -42,7 +46,7 @@ export function registerMetadataEdit(program: Command, io: CliIo, map: MetadataM
 export function parseChanges(words: readonly string[]): { names: string[]; changes: Map<string, string | null> } {
   const isChange = (word: string): boolean => word.includes('=') || word.endsWith('-')
   const first = words.findIndex(isChange)
-  if (first < 0) throw new UsageError('no KEY=VALUE and no KEY- is given')
+  if (first < 0) throw new UsageError('no KEY=VALUE and no KEY- is given', { fix: 'to remove KEY, write KEY-' })
   const changes = new Map<string, string | null>()
   for (const word of words.slice(first)) {
     const at = word.indexOf('=')
@@ -53,12 +57,26 @@ export function parseChanges(words: readonly string[]): { names: string[]; chang
   return { names: words.slice(0, first), changes }
 }
 
+/** `NAME KEY…` with --remove; without a name where the kind carries it, or a selector stands for it. */
+function parseRemovals({ kind, words, flags }: { kind: string; words: string[]; flags: EditFlags }): {
+  names: string[]
+  changes: Map<string, null>
+} {
+  if (flags.overwrite === true) throw new UsageError('--remove and --overwrite exclude each other')
+  const hasName = !kind.includes('/') && flags.all !== true && flags.selector === undefined
+  const keys = hasName ? words.slice(1) : words
+  const wrong = keys.find((key) => key.includes('='))
+  if (wrong !== undefined) throw new UsageError(`--remove takes a key, and "${wrong}" has a value`)
+  if (keys.length === 0) throw new UsageError('which key? --remove needs one', { fix: 'write KIND NAME KEY --remove' })
+  return { names: hasName ? words.slice(0, 1) : [], changes: new Map(keys.map((key) => [key, null])) }
+}
+
 async function runEdit(
   io: CliIo,
   map: MetadataMap,
   { kind, words, flags }: { kind: string; words: string[]; flags: EditFlags },
 ): Promise<void> {
-  const { names, changes } = parseChanges(words)
+  const { names, changes } = flags.remove === true ? parseRemovals({ kind, words, flags }) : parseChanges(words)
   const connection = await connect(io, flags)
   const kinds = await loadKinds(connection)
   const failures: unknown[] = []
@@ -66,7 +84,9 @@ async function runEdit(
     for (const target of await targetsOf(connection, selection, flags)) {
       try {
         const isChanged = await editTarget(connection, target, { map, changes, overwrite: flags.overwrite === true })
-        print(io, `${shownTarget(target)} ${isChanged ? '' : 'not '}${map.done}`)
+        const isRemoval = [...changes.values()].every((value) => value === null)
+        const word = isChanged && isRemoval ? map.undone : map.done
+        print(io, `${shownTarget(target)} ${isChanged ? '' : 'not '}${word}`)
       } catch (error) {
         failures.push(error)
       }

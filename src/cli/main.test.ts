@@ -178,7 +178,7 @@ describe('twinlane', () => {
     const refused = await twinlane('label node master01 tier=b')
     expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("'tier' already has a value (a)") })
     expect((await twinlane('label node master01 tier=b --overwrite')).out).toBe('node/master01 labeled\n')
-    expect((await twinlane('label node/master01 tier-')).out).toBe('node/master01 labeled\n')
+    expect((await twinlane('label node/master01 tier-')).out).toBe('node/master01 unlabeled\n')
   })
 
   test("patch of a node changes Calico's view", async () => {

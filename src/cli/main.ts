@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
-import { CombinedError, describeError, TwinlaneError } from '../base/errors.ts'
+import { CombinedError, TwinlaneError } from '../base/errors.ts'
+import { describeFailure } from './describe-failure.ts'
 import { type CliIo, note, UsageError } from './io.ts'
 import { buildProgram, commandLine } from './program.ts'
 
@@ -39,7 +40,7 @@ function reportError(io: CliIo, error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const errors = error instanceof CombinedError ? error.errors : [error]
   for (const each of errors) {
-    note(io, `error: ${describeError(each)}`)
+    note(io, `error: ${describeFailure(each)}`)
     const fix = findFix(each)
     if (fix !== undefined) note(io, `fix: ${fix}`)
     // An error that nobody foresaw is a bug: whoever reports it needs the stack.

@@ -71,7 +71,7 @@ export function locateServerError(manifest: ManifestObject, error: KubeError): E
   ]
   const path = fields.map(parseFieldPath).find((candidate) => candidate.length > 0)
   if (path === undefined || ![400, 422].includes(error.statusCode)) return error
-  return new ManifestError(manifest, path, error.message, { cause: error })
+  return new ManifestError(manifest, path, error.said ?? error.message)
 }
 
 function schemaOf({ object }: ManifestObject): Schema | undefined {
@@ -120,7 +120,7 @@ function checkType(manifest: ManifestObject, schema: Schema, value: unknown, pat
 }
 
 /** `spec.ports[0].port` and `spec.containers[0]` as the server writes them. */
-function parseFieldPath(field: string): (string | number)[] {
+export function parseFieldPath(field: string): (string | number)[] {
   return [...field.matchAll(/\[(\d+)\]|\[([^\]]*)\]|([^.[\]]+)/g)].map(([, index, key, name]) =>
     index === undefined ? (key ?? name ?? '') : Number(index),
   )

@@ -41,21 +41,33 @@ export function showPath(path: readonly (string | number)[]): string {
   return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${key}`)).join('')
 }
 
+/** An object that stands in no file, so that it can be judged as those that do. */
+export function manifestOf(object: KubeObject, where: string): ManifestObject {
+  return {
+    object,
+    file: where,
+    where: `${where} (${object.kind} ${object.metadata.name})`,
+    lineOf: () => undefined,
+    locate: () => ({ line: 1, column: 1 }),
+  }
+}
+
 /** Reads files, folders and `-` (standard input) in the order given. Throws TwinlaneError naming file and line. */
 export async function readManifests(
   io: Pick<CliIo, 'stdin' | 'stderr' | 'cwd'>,
   names: readonly string[],
-  options: { recursive?: boolean } = {},
+  options: { recursive?: boolean; mayBeEmpty?: boolean } = {},
 ): Promise<ManifestObject[]> {
   const objects: ManifestObject[] = []
   for (const name of names) {
-    for (const { file, text, isFromFolder } of await readTexts(io, name, options.recursive === true)) {
+    for (const { file, text, isFromFolder } of await readTexts(io, name, options)) {
       // A folder may hold other YAML too, such as the lab.yaml beside the article's objects.
       if (isFromFolder && isOtherYaml(text)) note(io, `${file}: holds no Kubernetes object, skipped`)
       else objects.push(...parseManifest(text, file))
     }
   }
-  if (objects.length === 0) throw new TwinlaneError(`${names.join(', ')}: holds no object`)
+  if (objects.length === 0 && options.mayBeEmpty !== true)
+    throw new TwinlaneError(`${names.join(', ')}: holds no object`)
   return objects
 }
 
@@ -141,15 +153,16 @@ function findLine(document: Document, path: readonly (string | number)[], lines:
 async function readTexts(
   io: Pick<CliIo, 'stdin' | 'cwd'>,
   name: string,
-  isRecursive: boolean,
+  { recursive = false, mayBeEmpty = false }: { recursive?: boolean; mayBeEmpty?: boolean },
 ): Promise<{ file: string; text: string; isFromFolder: boolean }[]> {
   if (name === '-') return [{ file: 'standard input', text: await readStream(io.stdin), isFromFolder: false }]
   const path = resolve(io.cwd, name)
   try {
     if (!(await stat(path)).isDirectory()) return [await readOne(name, path, false)]
-    const found = await readdir(path, { recursive: isRecursive, encoding: 'utf8' })
+    const found = await readdir(path, { recursive, encoding: 'utf8' })
     const files = found.filter((file) => /\.(ya?ml|json)$/.test(file)).sort()
-    if (files.length === 0) throw new TwinlaneError(`${name}: the folder holds no .yaml, .yml or .json file`)
+    if (files.length === 0 && !mayBeEmpty)
+      throw new TwinlaneError(`${name}: the folder holds no .yaml, .yml or .json file`)
     return await Promise.all(files.map((file) => readOne(join(name, file), join(path, file), true)))
   } catch (cause) {
     if (errorCode(cause) !== 'ENOENT') throw cause

@@ -5,6 +5,8 @@ import { UsageError } from './io.ts'
 export interface Selection {
   readonly type: ResourceType
   readonly names: readonly string[]
+  /** Of the names, where it is not the one that the command works in. */
+  readonly namespace?: string | undefined
 }
 
 /** Reads `KIND[,KIND…] [NAME…]` or `KIND/NAME…`. Throws UsageError. */

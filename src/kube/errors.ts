@@ -25,6 +25,8 @@ export class KubeError extends TwinlaneError {
   /** The server's own word, e.g. `NotFound`, `Conflict`, `AlreadyExists`, `Expired`. */
   readonly reason: string
   readonly details: KubeStatusDetails | undefined
+  /** The server's own sentence, without what was asked; undefined when no Status came. */
+  readonly said: string | undefined
 
   constructor(
     message: string,
@@ -32,6 +34,7 @@ export class KubeError extends TwinlaneError {
       statusCode: number
       reason?: string
       details?: KubeStatusDetails | undefined
+      said?: string | undefined
       fix?: string
       cause?: unknown
     },
@@ -43,6 +46,7 @@ export class KubeError extends TwinlaneError {
     this.statusCode = facts.statusCode
     this.reason = facts.reason ?? reasonOf(facts.statusCode)
     this.details = facts.details
+    this.said = facts.said
   }
 
   /** How long the server asks to be left alone (Retry-After); undefined when it does not say. */
@@ -63,6 +67,7 @@ export function statusError(request: string, statusCode: number, status: KubeSta
     statusCode: status?.code ?? statusCode,
     ...(status?.reason === undefined || status.reason === '' ? {} : { reason: status.reason }),
     details: status?.details,
+    said: status?.message,
   })
 }
 

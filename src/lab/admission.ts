@@ -56,7 +56,16 @@ export function admissionConfiguration(config: LabConfig, ca: string): WebhookCo
         rules: [
           { ...rule, apiGroups: ['k8s.cni.cncf.io'], resources: ['network-attachment-definitions'] },
           { ...rule, apiGroups: [''], resources: ['pods'] },
-          { ...rule, apiGroups: ['projectcalico.org'], apiVersions: ['v3'], resources: ['ippools'] },
+          {
+            ...rule,
+            apiGroups: ['projectcalico.org'],
+            apiVersions: ['v3'],
+            resources: [
+              ...['ippools', 'ipreservations', 'ipamconfigurations'],
+              ...['bgpconfigurations', 'bgppeers', 'bgpfilters'],
+            ],
+          },
+          { ...rule, apiGroups: ['k8s.ovn.org'], resources: ['userdefinednetworks', 'clusteruserdefinednetworks'] },
         ],
       },
     ],

@@ -7,6 +7,7 @@ export function registerAnnotate(program: Command, io: CliIo): void {
     field: 'annotations',
     verb: 'annotate',
     done: 'annotated',
+    undone: 'annotated',
     example: 'pod busybox3 owner=me --overwrite',
   })
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { addFileFlags, type FileFlags, forEachManifest } from '../each-manifest.ts'
 import type { CliIo } from '../io.ts'
 import { applyObject } from '../objects.ts'
-import { checkManifestInCluster } from '../pool-check.ts'
+import { checkApplied } from '../resource-check.ts'
 
 export function registerApply(program: Command, io: CliIo): void {
   const command = program
@@ -18,7 +18,7 @@ export function registerApply(program: Command, io: CliIo): void {
   addFileFlags(command).action((flags: FileFlags) =>
     forEachManifest(io, flags, {
       done: 'applied',
-      check: checkManifestInCluster,
+      check: checkApplied,
       run: ({ connection, target, object }) => applyObject(connection, target, object),
     }),
   )

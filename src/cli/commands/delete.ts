@@ -14,6 +14,7 @@ interface DeleteFlags extends FileFlags {
   selector?: string
   all?: boolean
   ignoreNotFound?: boolean
+  skipNotExists?: boolean
   wait: boolean
   timeout: number
   gracePeriod?: number
@@ -29,6 +30,7 @@ export function registerDelete(program: Command, io: CliIo): void {
     .option('-l, --selector <labels>', 'all objects of the kind with these labels')
     .option('--all', 'all objects of the kind in the namespace')
     .option('--ignore-not-found', 'an object that is not there is no error')
+    .option('--skip-not-exists', 'the same, as calicoctl calls it')
     .option('--no-wait', 'do not wait until the objects are gone')
     .option('--timeout <time>', 'how long to wait', parseDurationMs, 300_000)
     .option('--grace-period <seconds>', 'how long a pod may take to end', parseWholeNumber)
@@ -37,9 +39,10 @@ export function registerDelete(program: Command, io: CliIo): void {
       'after',
       '\nExamples:\n  twinlane delete pod busybox3\n  twinlane delete -f examples/article --ignore-not-found\n  twinlane delete pods -l app=web',
     )
-  addFileFlags(command).action((kind: string | undefined, names: string[], flags: DeleteFlags) =>
-    flags.filename === undefined ? deleteNamed(io, kind, { names, flags }) : deleteFromFiles(io, kind, flags),
-  )
+  addFileFlags(command).action((kind: string | undefined, names: string[], given: DeleteFlags) => {
+    const flags = given.skipNotExists === true ? { ...given, ignoreNotFound: true } : given
+    return flags.filename === undefined ? deleteNamed(io, kind, { names, flags }) : deleteFromFiles(io, kind, flags)
+  })
 }
 
 async function deleteFromFiles(io: CliIo, kind: string | undefined, flags: DeleteFlags): Promise<void> {

@@ -1,20 +1,22 @@
 import type { Command } from 'commander'
-import { undefinedIfNotFound } from '../../kube/errors.ts'
+import { CombinedError } from '../../base/errors.ts'
+import { isNotFound, undefinedIfNotFound } from '../../kube/errors.ts'
 import { nodes } from '../../kube/resources/core.ts'
 import type { KubeObject, ResourceType } from '../../kube/resources/meta.ts'
 import { toVirtualNode } from '../../networks/routed/virtual-node.ts'
-import { type CalicoTable, findCalicoTable } from '../calico-tables.ts'
-import { addConnectionFlags, addNamespaceFlag, type Connection, type ConnectionFlags, connect } from '../connection.ts'
+import { type CalicoTable, findCalicoTable, type TableFacts } from '../calico-tables.ts'
+import { type Connection, connect } from '../connection.ts'
+import { addFileFlags, type FileFlags, selectFromFiles } from '../each-manifest.ts'
 import { type CliIo, note, print, UsageError } from '../io.ts'
 import { isVirtualNode, loadKinds, shownKind } from '../kinds.ts'
 import { getObject } from '../objects.ts'
-import { type ObjectList, outputHelp, parseOutputFormat, printText } from '../output.ts'
+import { exportList, type ObjectList, outputHelp, parseOutputFormat, printText } from '../output.ts'
 import { getTable, listTable, type ServerTable, watchTable } from '../server-table.ts'
 import { parseTargets, type Selection } from '../targets.ts'
 import { TablePrinter } from '../text-table.ts'
 import { clusterAsNumber, listVirtualNodes } from '../virtual-nodes.ts'
 
-interface GetFlags extends ConnectionFlags {
+interface GetFlags extends FileFlags {
   allNamespaces?: boolean
   selector?: string
   fieldSelector?: string
@@ -22,6 +24,7 @@ interface GetFlags extends ConnectionFlags {
   watch?: boolean
   ignoreNotFound?: boolean
   headers: boolean
+  export?: boolean
 }
 
 export function registerGet(program: Command, io: CliIo): void {
@@ -31,7 +34,7 @@ export function registerGet(program: Command, io: CliIo): void {
       'Show objects. A kind is written as kubectl has it: plural, singular, short name, or with its group (ippools.projectcalico.org).\n' +
         "node and nodes are Calico's view of a node, as with calicoctl; no and nodes.v1 are the nodes of Kubernetes.",
     )
-    .argument('<kind>', 'kind, kinds separated by commas, or KIND/NAME')
+    .argument('[kind]', 'kind, kinds separated by commas, or KIND/NAME')
     .argument('[name...]', 'names; all objects when there are none')
     .option('-A, --all-namespaces', 'of all namespaces')
     .option('-l, --selector <labels>', 'only objects with these labels, e.g. app=web,tier!=db')
@@ -40,41 +43,64 @@ export function registerGet(program: Command, io: CliIo): void {
     .option('-w, --watch', 'go on and show every change')
     .option('--ignore-not-found', 'a name that is not there is no error')
     .option('--no-headers', 'leave the headings of tables out')
+    .option('--export', 'with -o yaml or json: without what only this cluster knows, ready to be applied to another')
     .addHelpText(
       'after',
       '\nExamples:\n' +
         '  twinlane get pods -A -o wide\n' +
         '  twinlane get node master01 -o yaml > master01.yaml\n' +
         '  twinlane get ippools,bgppeers\n' +
+        '  twinlane get ippools -o yaml --export > pools.yaml\n' +
         "  twinlane get pod busybox3 -o jsonpath='{.status.podIP}'\n" +
         '  twinlane get pods -o custom-columns=NAME:.metadata.name,NODE:.spec.nodeName',
     )
-  addNamespaceFlag(addConnectionFlags(command)).action((kind: string, names: string[], flags: GetFlags) =>
-    runGet(io, [kind, ...names], flags),
+  addFileFlags(command).action((kind: string | undefined, names: string[], flags: GetFlags) =>
+    runGet(io, kind === undefined ? [] : [kind, ...names], flags),
   )
 }
 
 async function runGet(io: CliIo, words: string[], flags: GetFlags): Promise<void> {
   const format = parseOutputFormat(flags.output)
   const connection = await connect(io, flags)
-  const kinds = await loadKinds(connection)
-  const selections = parseTargets(words, (name) => kinds.byName(name, { virtual: true }))
+  const selections = await selectObjects(io, connection, { words, flags })
   const context: GetContext = {
     io,
     connection,
     flags,
     isWide: format.form === 'table' && format.isWide,
-    hasManyKinds: selections.length > 1,
+    hasManyKinds: new Set(selections.map(({ type }) => type)).size > 1,
+    failures: [],
   }
   if (flags.watch === true && selections.length > 1) throw new UsageError('-w watches one kind at a time')
   if (format.form === 'text') {
     if (flags.watch === true) throw new UsageError('-w shows tables only', { fix: 'leave -o out, or use -o wide' })
-    printText(io, format, await fetchObjects(context, selections))
+    const found = await fetchObjects(context, selections)
+    if (found.objects.length > 0 || context.failures.length === 0)
+      printText(io, format, flags.export === true ? exportList(found) : found)
+    throwFailures(context)
     return
   }
   let shown = 0
   for (const selection of selections) shown += await showTable(context, selection, shown > 0)
-  if (shown === 0 && flags.ignoreNotFound !== true) note(io, noneFound(context, selections))
+  if (shown === 0 && flags.ignoreNotFound !== true && context.failures.length === 0)
+    note(io, noneFound(context, selections))
+  throwFailures(context)
+}
+
+async function selectObjects(
+  io: CliIo,
+  connection: Connection,
+  { words, flags }: { words: string[]; flags: GetFlags },
+): Promise<Selection[]> {
+  if (flags.filename !== undefined) {
+    if (words.length > 0) throw new UsageError('either name objects or give files with -f, not both')
+    return selectFromFiles(io, connection, flags)
+  }
+  if (words.length === 0) {
+    throw new UsageError('no kind is named', { fix: 'write e.g. twinlane get ippools, or -f FILE' })
+  }
+  const kinds = await loadKinds(connection)
+  return parseTargets(words, (name) => kinds.byName(name, { virtual: true }))
 }
 
 interface GetContext {
@@ -83,6 +109,8 @@ interface GetContext {
   readonly flags: GetFlags
   readonly isWide: boolean
   readonly hasManyKinds: boolean
+  /** What could not be had; the rest is shown all the same. */
+  readonly failures: unknown[]
 }
 
 async function fetchObjects(context: GetContext, selections: readonly Selection[]): Promise<ObjectList> {
@@ -91,19 +119,21 @@ async function fetchObjects(context: GetContext, selections: readonly Selection[
     for (const object of await fetchSelection(context, selection)) objects.push({ type: selection.type, object })
   }
   const isSingle = selections.length === 1 && selections[0]?.names.length === 1
-  return { objects, isSingle: isSingle && objects.length === 1 }
+  const hasNodes = objects.some(({ type }) => isVirtualNode(type))
+  return { objects, isSingle: isSingle && objects.length === 1, facts: await tableFacts(context, hasNodes) }
 }
 
-async function fetchSelection(context: GetContext, { type, names }: Selection): Promise<KubeObject[]> {
+async function fetchSelection(context: GetContext, selection: Selection): Promise<KubeObject[]> {
   const { connection, flags } = context
-  const namespace = namespaceOf(context, type)
+  const { type, names } = selection
+  const namespace = namespaceOf(context, selection)
   if (names.length === 0) {
     if (isVirtualNode(type)) return listVirtualNodes(connection.client, flags.selector)
     const query = { namespace, labelSelector: flags.selector, fieldSelector: flags.fieldSelector }
     return (await connection.client.list(type, query)).items
   }
   const found = await Promise.all(
-    names.map((name) => notFoundAsFlagged(context, getObject(connection, { type, name, namespace }))),
+    names.map((name) => undefinedIfFailed(context, getObject(connection, { type, name, namespace }))),
   )
   return found.filter((object) => object !== undefined)
 }
@@ -117,12 +147,13 @@ async function showTable(context: GetContext, selection: Selection, isLater: boo
   return shown
 }
 
-async function showServerTable(context: GetContext, { type, names }: Selection, isLater: boolean): Promise<number> {
+async function showServerTable(context: GetContext, selection: Selection, isLater: boolean): Promise<number> {
   const { io, flags } = context
+  const { type, names } = selection
   const { transport } = context.connection
   const query = {
     type,
-    namespace: namespaceOf(context, type),
+    namespace: namespaceOf(context, selection),
     labelSelector: flags.selector,
     fieldSelector: flags.fieldSelector,
   }
@@ -130,7 +161,7 @@ async function showServerTable(context: GetContext, { type, names }: Selection, 
     names.length === 0
       ? [await listTable(transport, query)]
       : await Promise.all(
-          names.map((name) => notFoundAsFlagged(context, getTable(transport, type, name, query.namespace))),
+          names.map((name) => undefinedIfFailed(context, getTable(transport, type, name, query.namespace))),
         )
   const found = tables.filter((table) => table !== undefined)
   const rows = found.flatMap((table) => table.rows)
@@ -193,8 +224,7 @@ async function showCalicoTable(
 ): Promise<number> {
   const { io, connection, isWide, flags } = context
   const objects = await fetchSelection(context, selection)
-  const facts =
-    isVirtualNode(selection.type) && isWide ? { clusterAsNumber: await clusterAsNumber(connection.client) } : {}
+  const facts = await tableFacts(context, isVirtualNode(selection.type) && isWide)
   const printer = new TablePrinter(layout.headings(isWide), flags.headers)
   const row = (object: KubeObject): string[] => layout.row(object, isWide, facts)
   if (objects.length > 0) print(io, `${isLater ? '\n' : ''}${printer.render(objects.map(row))}`)
@@ -220,12 +250,28 @@ async function* watchCalicoObjects(
   }
 }
 
-function namespaceOf(context: GetContext, type: ResourceType): string | undefined {
+async function tableFacts({ connection }: GetContext, hasNodes: boolean): Promise<TableFacts> {
+  return hasNodes ? { clusterAsNumber: await clusterAsNumber(connection.client) } : {}
+}
+
+function namespaceOf(context: GetContext, { type, namespace }: Selection): string | undefined {
+  if (namespace !== undefined) return namespace
   return type.isNamespaced && context.flags.allNamespaces !== true ? context.connection.namespace : undefined
 }
 
-async function notFoundAsFlagged<T>(context: GetContext, answer: Promise<T>): Promise<T | undefined> {
-  return context.flags.ignoreNotFound === true ? undefinedIfNotFound(answer) : answer
+/** One of several names that is not there does not keep the others from being shown. */
+async function undefinedIfFailed<T>(context: GetContext, answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await (context.flags.ignoreNotFound === true ? undefinedIfNotFound(answer) : answer)
+  } catch (error) {
+    if (!isNotFound(error)) throw error
+    context.failures.push(error)
+    return undefined
+  }
+}
+
+function throwFailures({ failures }: GetContext): void {
+  if (failures.length > 0) throw failures.length === 1 ? failures[0] : new CombinedError('not all were found', failures)
 }
 
 function noneFound(context: GetContext, selections: readonly Selection[]): string {

@@ -7,6 +7,7 @@ export function registerLabel(program: Command, io: CliIo): void {
     field: 'labels',
     verb: 'label',
     done: 'labeled',
+    undone: 'unlabeled',
     example: 'node master01 route-reflector=true',
   })
 }

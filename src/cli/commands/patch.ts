@@ -1,14 +1,17 @@
 import { type Command, Option } from 'commander'
+import jsonPatch from 'fast-json-patch'
 import { parse } from 'yaml'
 import type { Patch } from '../../kube/api.ts'
 import { KubeError } from '../../kube/errors.ts'
 import { isObject, mergePatch } from '../../kube/patch.ts'
-import type { KubeObject } from '../../kube/resources/meta.ts'
+import { apiVersionOf, type KubeObject, type ResourceType } from '../../kube/resources/meta.ts'
 import { addConnectionFlags, addNamespaceFlag, type Connection, type ConnectionFlags, connect } from '../connection.ts'
 import { type CliIo, print, UsageError } from '../io.ts'
-import { isVirtualNode, loadKinds } from '../kinds.ts'
+import { isVirtualNode, loadKinds, virtualNodeType } from '../kinds.ts'
+import { manifestOf } from '../manifest.ts'
+import { checkManifest } from '../manifest-check.ts'
 import { getObject, shownTarget, type Target } from '../objects.ts'
-import { checkObjectInCluster } from '../pool-check.ts'
+import { checkObjectInCluster } from '../resource-check.ts'
 import { parseTargets } from '../targets.ts'
 import { patchVirtualNode } from '../virtual-nodes.ts'
 
@@ -29,7 +32,7 @@ export function registerPatch(program: Command, io: CliIo): void {
     .requiredOption('-p, --patch <text>', 'the patch, as JSON or YAML')
     .addOption(
       new Option(
-        '--type <type>',
+        '-t, --type <type>',
         'kind of patch; strategic where the server knows it for the kind, else merge',
       ).choices(['merge', 'json', 'strategic']),
     )
@@ -60,10 +63,33 @@ async function runPatch(io: CliIo, words: string[], flags: PatchFlags): Promise<
   }
   const target = { type, name, namespace: type.isNamespaced ? connection.namespace : undefined }
   const before = await getObject(connection, target)
-  if (isObject(content)) await checkObjectInCluster(connection, type, mergePatch(before, content) as KubeObject)
+  buildPatch(flags.type ?? 'merge', content)
+  await checkPatched(connection, type, { before, content })
   const after = await sendPatch(connection, target, { content, flags })
+  if (type.group === virtualNodeType.group) return print(io, `Successfully patched 1 '${type.kind}' resource`)
   const isSame = before.metadata.resourceVersion === after.metadata.resourceVersion
   print(io, `${shownTarget(target)} patched${isSame ? ' (no change)' : ''}`)
+}
+
+/** Refuses what the object would be afterwards, by its fields and by the rules of its network. */
+async function checkPatched(
+  connection: Connection,
+  type: ResourceType,
+  { before, content }: { before: KubeObject; content: unknown },
+): Promise<void> {
+  const after = patched(before, content)
+  checkManifest(manifestOf({ ...after, apiVersion: apiVersionOf(type), kind: type.kind }, '--patch'))
+  await checkObjectInCluster(connection, type, { before, after })
+}
+
+function patched(before: KubeObject, content: unknown): KubeObject {
+  if (!Array.isArray(content)) return mergePatch(before, content) as KubeObject
+  try {
+    return jsonPatch.applyPatch(structuredClone(before), content as never, true).newDocument
+  } catch (error) {
+    const [problem] = (error as Error).message.split('\n')
+    throw new UsageError(`--patch: does not fit the object: ${problem}`)
+  }
 }
 
 async function sendPatch(
@@ -86,10 +112,14 @@ async function sendPatch(
 function buildPatch(type: 'merge' | 'json' | 'strategic', content: unknown): Patch {
   if (type !== 'json') {
     if (isObject(content)) return { type, body: content }
-    throw new UsageError(`--patch: a ${type} patch is an object`)
+    throw new UsageError(`--patch: a ${type} patch is an object`, {
+      fix: Array.isArray(content) ? 'say --type json for a list of operations' : 'write {"spec": {…}}',
+    })
   }
   if (Array.isArray(content)) return { type, operations: content as never }
-  throw new UsageError('--patch: a json patch is a list of operations')
+  throw new UsageError('--patch: a json patch is a list of operations', {
+    fix: `e.g. --type json -p '[{"op": "replace", "path": "/spec/natOutgoing", "value": true}]'`,
+  })
 }
 
 function parsePatch(text: string): unknown {

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { addFileFlags, type FileFlags, forEachManifest } from '../each-manifest.ts'
 import type { CliIo } from '../io.ts'
 import { replaceObject } from '../objects.ts'
-import { checkManifestInCluster } from '../pool-check.ts'
+import { checkWhole } from '../resource-check.ts'
 
 export function registerReplace(program: Command, io: CliIo): void {
   const command = program
@@ -17,7 +17,7 @@ export function registerReplace(program: Command, io: CliIo): void {
   addFileFlags(command).action((flags: FileFlags) =>
     forEachManifest(io, flags, {
       done: 'replaced',
-      check: checkManifestInCluster,
+      check: checkWhole,
       async run({ connection, target, object }) {
         await replaceObject(connection, target, object)
         return 'replaced'

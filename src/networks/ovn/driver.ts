@@ -1,4 +1,5 @@
 import type { NetworkDriver } from '../driver.ts'
+import { checkOvnResource } from './check-resource.ts'
 import { ovnClusterSide } from './cluster/run.ts'
 import {
   describeOvnConfig,
@@ -30,6 +31,7 @@ export const ovnDriver: NetworkDriver<OvnSettings, OvnConfig> = {
   parseSettings: parseOvnSettings,
   parseConfig: parseOvnConfig,
   describeConfig: describeOvnConfig,
+  checkResource: checkOvnResource,
   nodeSide: ovnNodeSide,
   preview: previewOvn,
   clusterSide: ovnClusterSide,

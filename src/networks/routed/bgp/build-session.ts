@@ -99,7 +99,7 @@ function nextHopOf({ options, asNumber }: BgpSession, local: BgpNode): 'self' | 
 }
 
 /** `90s`, `2m`, `1m30s` as Go writes durations. */
-function secondsOf(duration: string | undefined): number | undefined {
+export function secondsOf(duration: string | undefined): number | undefined {
   const match = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(duration ?? '')
   if (match === null || duration === undefined || duration === '') return undefined
   return Number(match[1] ?? 0) * 3600 + Number(match[2] ?? 0) * 60 + Number(match[3] ?? 0)

@@ -124,7 +124,7 @@ function resolvePeering(peer: BGPPeer, input: PeerInput): Peering {
   }
 }
 
-class PeerAddressError extends Error {}
+export class PeerAddressError extends Error {}
 
 function localMatch({ node, nodeSelector }: BGPPeerSpec): (candidate: BgpNode) => boolean {
   if (!isBlank(node)) return ({ name }) => name === node
@@ -160,7 +160,7 @@ function remoteAt(spec: BGPPeerSpec, input: PeerInput): Remote {
 }
 
 /** `10.0.0.1`, `10.0.0.1:178`, `fd00::1`, `[fd00::1]:178`. Throws PeerAddressError. */
-function splitPort(peerIP: string): { address: string; port: number | undefined } {
+export function splitPort(peerIP: string): { address: string; port: number | undefined } {
   const match = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(peerIP) ?? /^([\d.]+)(?::(\d{1,5}))?$/.exec(peerIP)
   const address = match?.[1] ?? peerIP
   const port = match?.[2] === undefined ? undefined : Number(match[2])
