@@ -2,8 +2,9 @@ import type { InterfaceAddress } from '../base/ip.ts'
 import type { FdbEntry, Neighbor, Netns, Operation, Route, Rule } from './kernel.ts'
 import { deleteLink, deleteLinkGroup, ensureBridge, ensureVeth, setLink } from './links.ts'
 import { encodeAddress } from './netlink/address.ts'
-import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM } from './netlink/constants.ts'
+import { NFT_MSG_NEWSETELEM, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM } from './netlink/constants.ts'
 import { encodeFdb, encodeNeighbor, encodeNeighborUse } from './netlink/neighbor.ts'
+import { encodeElements } from './netlink/nft-elements.ts'
 import { encodeRoute, encodeRouteDeletion } from './netlink/route.ts'
 import { encodeRule } from './netlink/rule.ts'
 import { isSameRule, operationAddress } from './normalize.ts'
@@ -47,6 +48,7 @@ const appliers: { [Name in Operation['op']]: (session: Session, operation: Ensur
   ensureFdb: (session, { entry }) => ensureFdb(session, entry),
   deleteFdb: (session, { entry }) => deleteFdb(session, entry),
   resolveNeighbor,
+  ensureElements,
   sysctl: (_, { key, value, optional }) => writeSysctl(key, value, optional === true),
   checksumOffload: (_, { device, isOn }) => setChecksumOffload(device, isOn),
 }
@@ -126,6 +128,17 @@ function ensureNeighbor(session: Session, neighbor: Neighbor): void {
     flags: NLM_F_CREATE | NLM_F_REPLACE,
     body: encodeNeighbor(neighbor, session.indexOf(neighbor.device)),
   })
+}
+
+function ensureElements(session: Session, { sets }: Ensure<'ensureElements'>): void {
+  session.netfilter.transact(
+    'ensureElements',
+    sets.map((elements) => ({
+      type: NFT_MSG_NEWSETELEM,
+      flags: NLM_F_CREATE,
+      body: encodeElements(elements, session.indexOf),
+    })),
+  )
 }
 
 function resolveNeighbor(session: Session, { device, address }: Ensure<'resolveNeighbor'>): void {

@@ -40,6 +40,8 @@ function subject(operation: Operation): string {
       return `${operation.entry.mac} at ${operation.entry.destination} on ${operation.entry.device}`
     case 'resolveNeighbor':
       return `${operation.address} on ${operation.device}`
+    case 'ensureElements':
+      return operation.sets.map(({ family, table, set }) => `${family} ${table} ${set}`).join(', ')
     case 'sysctl':
       return `${operation.key}=${operation.value}`
     case 'checksumOffload':

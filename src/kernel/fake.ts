@@ -242,6 +242,9 @@ const appliers: { [Name in Operation['op']]: Applier<Name> } = {
   ensureFdb: (netns, { entry }) => ensureFdb(netns, entry),
   deleteFdb: (netns, { entry }) => deleteFdb(netns, entry),
   resolveNeighbor: (netns, { device }) => void netns.getLink(device),
+  ensureElements: (netns, { sets }) => {
+    for (const part of sets.flatMap(({ keys }) => keys.flat())) if ('device' in part) netns.getLink(part.device)
+  },
   sysctl: (netns, { key, value, optional }) => {
     if (hasSysctl(netns, key)) setSysctl(netns, key, value)
     else if (optional !== true) throw new KernelError(`sysctl: set ${key} to ${value}`, 'ENOENT')

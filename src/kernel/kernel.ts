@@ -103,7 +103,19 @@ export interface DeviceSettings {
   readonly rpFilter?: number
 }
 
-/** Something in a table of nftables has been added, changed or deleted. */
+/** One part of a set's key: `iface_index`, `ether_addr`, or an address of either family. */
+export type NftKeyPart = { readonly device: string } | { readonly mac: string } | { readonly address: string }
+
+/** Elements of one set of nftables. */
+export interface NftElements {
+  readonly family: 'inet' | 'arp'
+  readonly table: string
+  readonly set: string
+  /** Parts in the order of the set's type. */
+  readonly keys: readonly (readonly NftKeyPart[])[]
+}
+
+/** Something in a table of nftables has been changed or deleted, or added other than an element of a set. */
 export interface NftChange {
   /** `inet`, `ip`, `ip6`, `netdev` …; the number when it has no name here. */
   readonly family: string
@@ -170,6 +182,8 @@ export type Operation =
   | { op: 'deleteFdb'; entry: FdbEntry }
   /** Makes the kernel ask for the neighbour's MAC now; the answer is a watch event, and is in `neighbors`. */
   | { op: 'resolveNeighbor'; device: string; address: string }
+  /** In one transaction. Elements that are there already stay; a set that is not there is ENOENT. */
+  | { op: 'ensureElements'; sets: readonly NftElements[] }
   /** Keys as in sysctl(8) with `/` between parts, e.g. `net/ipv4/conf/eth0/proxy_arp`. */
   | { op: 'sysctl'; key: string; value: string; optional?: boolean }
   /** Turns transmit checksum offload of a device off or on (SIOCETHTOOL). */
@@ -246,7 +260,7 @@ export interface Kernel {
    * everything must be read again.
    */
   watch(netns: Netns, onEvent: (event: KernelEvent) => void, onResync: () => void, filter?: WatchFilter): KernelWatch
-  /** Calls back for each change of nftables in the namespace, once a transaction and table. */
+  /** Calls back for each change of nftables in the namespace (see NftChange), once a transaction and table. */
   watchNft(netns: Netns, onChange: (change: NftChange) => void, onResync: () => void): KernelWatch
   close(): Promise<void>
 }

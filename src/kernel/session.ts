@@ -1,17 +1,29 @@
 import { KernelError } from './errors.ts'
 import { RTM } from './netlink/constants.ts'
 import { decodeLink, encodeLinkQuery, type LinkReport } from './netlink/link.ts'
-import { NetlinkSocket } from './netlink/socket.ts'
+import { NETFILTER_PROTOCOL, NetlinkSocket } from './netlink/socket.ts'
 import { ignoreKernelCodes } from './tolerate.ts'
 
 /** An rtnetlink socket in the thread's namespace, with the device names seen through it during one window. */
 export class Session {
   readonly socket: NetlinkSocket
+  #netfilter: NetlinkSocket | undefined
   readonly #indexes = new Map<string, number>()
   #names: Map<number, string> | undefined
 
   constructor(socket = new NetlinkSocket()) {
     this.socket = socket
+  }
+
+  /** To nftables; opened when it is first used. */
+  get netfilter(): NetlinkSocket {
+    this.#netfilter ??= new NetlinkSocket({ protocol: NETFILTER_PROTOCOL })
+    return this.#netfilter
+  }
+
+  close(): void {
+    this.socket.close()
+    this.#netfilter?.close()
   }
 
   /** Reads one link; undefined when there is none of this name. */
@@ -57,10 +69,10 @@ export class Session {
 
 /** Runs `work` with a session of the thread's namespace that is closed afterwards. */
 export function withSession<T>(work: (session: Session) => T): T {
-  const socket = new NetlinkSocket()
+  const session = new Session()
   try {
-    return work(new Session(socket))
+    return work(session)
   } finally {
-    socket.close()
+    session.close()
   }
 }

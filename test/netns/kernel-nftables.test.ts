@@ -51,6 +51,56 @@ table ip twinlane {
     expect(list).toContainEqual({ rule: expect.objectContaining({ chain: 'postrouting' }) })
   })
 
+  it('adds elements to sets of several tables in one transaction, and keeps those that are there', async () => {
+    await kernel.apply(netns, [{ op: 'ensureBridge', name: 'br-one' }])
+    await kernel.nft(
+      netns,
+      `table inet t { set s { type iface_index . ether_addr . ipv6_addr; }; }
+table arp t { set s { type iface_index . ether_addr . ipv4_addr; }; }`,
+    )
+    const [device, mac] = [{ device: 'br-one' }, { mac: '02:00:00:00:0a:01' }]
+    const sets = [
+      {
+        family: 'inet',
+        table: 't',
+        set: 's',
+        keys: [
+          [device, mac, { address: 'fd00::7' }],
+          [device, mac, { address: '::' }],
+        ],
+      },
+      { family: 'arp', table: 't', set: 's', keys: [[device, mac, { address: '10.0.0.1' }]] },
+    ] as const
+    for (const _ of [1, 2]) await kernel.apply(netns, [{ op: 'ensureElements', sets }])
+    const text = await ruleset(netns)
+    for (const address of ['fd00::7', '::', '10.0.0.1'])
+      expect(text).toContain(`"br-one" . 02:00:00:00:0a:01 . ${address}`)
+    expect(text.match(/br-one/g)).toHaveLength(3)
+    const lost = { ...sets[1], set: 'lost' }
+    await expect(kernel.apply(netns, [{ op: 'ensureElements', sets: [lost, sets[0]] }])).rejects.toMatchObject({
+      code: 'ENOENT',
+      what: expect.stringContaining('arp t lost'),
+    })
+  })
+
+  it('does not tell of elements that are added, but of those that go', async () => {
+    await kernel.nft(netns, 'table inet t { set s { type ipv4_addr; }; }')
+    const changes: unknown[] = []
+    const watch = kernel.watchNft(
+      netns,
+      (change) => changes.push(change),
+      () => {},
+    )
+    await watch.ready
+    const keys = [[{ address: '10.0.0.1' }]]
+    await kernel.apply(netns, [{ op: 'ensureElements', sets: [{ family: 'inet', table: 't', set: 's', keys }] }])
+    await kernel.nft(netns, 'add table ip marker')
+    await expect.poll(() => changes).toEqual([{ family: 'ip', table: 'marker' }])
+    await kernel.nft(netns, 'delete element inet t s { 10.0.0.1 }')
+    await expect.poll(() => changes).toContainEqual({ family: 'inet', table: 't' })
+    await watch.close()
+  })
+
   it('keeps namespaces apart, also where the same index is another device', async () => {
     const other = await makeNetns()
     await kernel.apply(netns, [{ op: 'ensureBridge', name: 'br-one' }])

@@ -98,14 +98,57 @@ const damages: readonly Damage[] = [
     what: 'our table of nftables is deleted',
     counts: 'nftables',
     damage: () => work01.exec('nft', 'delete', 'table', 'inet', 'twinlane-routed'),
-    isRight: async () => expect(await work01.exec('nft', 'list', 'table', 'inet', 'twinlane-routed')).toContain('fib'),
+    isRight: async () =>
+      expect(await work01.exec('nft', 'list', 'table', 'inet', 'twinlane-routed')).toContain('masquerade'),
   },
   {
     what: 'a rule of our table is deleted',
     counts: 'nftables',
-    damage: () => work01.exec('nft', 'flush', 'chain', 'inet', 'twinlane-routed', 'sources'),
+    damage: () => work01.exec('nft', 'flush', 'chain', 'inet', 'twinlane-routed', 'outgoing'),
     isRight: async () =>
-      expect(await work01.exec('nft', 'list', 'chain', 'inet', 'twinlane-routed', 'sources')).toContain('fib'),
+      expect(await work01.exec('nft', 'list', 'chain', 'inet', 'twinlane-routed', 'outgoing')).toContain('masquerade'),
+  },
+  ...(['inet', 'arp'] as const).flatMap((family): Damage[] => {
+    const isRight = async (): Promise<void> => {
+      const table = await work01.exec('nft', 'list', 'table', family, 'twinlane-senders')
+      expect(table).toMatch(new RegExp(`"${hostName}" \\. .*${address}`))
+      expect(table).toContain('drop')
+    }
+    return [
+      {
+        what: `the table of what pods may send is deleted (${family})`,
+        counts: 'nftables',
+        damage: () => work01.exec('nft', 'delete', 'table', family, 'twinlane-senders'),
+        isRight,
+      },
+      {
+        what: `a rule of the table of what pods may send is deleted (${family})`,
+        counts: 'nftables',
+        damage: () => work01.exec('nft', 'flush', 'chain', family, 'twinlane-senders', 'senders'),
+        isRight,
+      },
+      {
+        what: `a pod is no longer allowed to send (${family})`,
+        counts: 'nftables',
+        damage: () =>
+          work01.exec('nft', 'flush', 'set', family, 'twinlane-senders', family === 'arp' ? 'claims' : 'sources4'),
+        isRight,
+      },
+    ]
+  }),
+  {
+    what: 'a pod is allowed to send as another',
+    counts: 'nftables',
+    damage: async () => {
+      const element = `{ ${hostName} . 02:00:00:00:00:66 . 10.9.9.9 }`
+      await work01.exec('nft', 'add', 'element', 'inet', 'twinlane-senders', 'sources4', element)
+      // The kernel's word about added elements is not heard; that about a deleted one is.
+      await work01.exec('nft', 'delete', 'element', 'arp', 'twinlane-senders', 'known', `{ ${hostName} }`)
+    },
+    isRight: async () => {
+      expect(await work01.exec('nft', 'list', 'set', 'inet', 'twinlane-senders', 'sources4')).not.toContain('10.9.9.9')
+      expect(await work01.exec('nft', 'list', 'set', 'arp', 'twinlane-senders', 'known')).toContain(hostName)
+    },
   },
   {
     what: 'an element of a set of our table is deleted',
@@ -119,7 +162,12 @@ const damages: readonly Damage[] = [
     what: 'all of nftables is flushed',
     counts: 'nftables',
     damage: () => work01.exec('nft', 'flush', 'ruleset'),
-    isRight: async () => expect(await work01.exec('nft', 'list', 'ruleset')).toContain('twinlane-routed'),
+    isRight: async () => {
+      const ruleset = await work01.exec('nft', 'list', 'ruleset')
+      for (const table of ['inet twinlane-routed', 'inet twinlane-senders', 'arp twinlane-senders']) {
+        expect(ruleset).toContain(`table ${table}`)
+      }
+    },
   },
   {
     what: 'the VXLAN device is deleted',
@@ -179,8 +227,11 @@ describe('what somebody else changes on a node is as it was at once', () => {
     await eventually('everything', () => pod.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address))
     const before = await repairs()
     const other = await cluster.createPod('other')
-    await cluster.attach(work01, other)
+    const { address: gone } = await cluster.attach(work01, other)
+    const senders = () => work01.exec('nft', 'list', 'table', 'inet', 'twinlane-senders')
+    expect(await senders()).toContain(gone)
     await work01.nodeSide.detach(other.request, AbortSignal.timeout(5000))
+    await eventually('the senders without it', async () => expect(await senders()).not.toContain(gone))
     await cluster.kube.patch(ipPools, 'default-ipv4-ippool', { type: 'merge', body: { spec: { natOutgoing: false } } })
     await eventually('the new table', async () => {
       const set = await work01.exec('nft', 'list', 'set', 'inet', 'twinlane-routed', 'masqueraded')
@@ -241,6 +292,6 @@ describe('an agent that starts', () => {
     })
     await pod.exec('busybox', 'ping', '-c', '1', '-W', '1', '192.168.100.101')
     await eventually('the tunnel', () => pod.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address))
-    expect(await work01.exec('nft', 'list', 'table', 'inet', 'twinlane-routed')).toContain('fib')
+    expect(await work01.exec('nft', 'list', 'table', 'inet', 'twinlane-routed')).toContain('masquerade')
   })
 })

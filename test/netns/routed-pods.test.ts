@@ -87,7 +87,7 @@ describe('a pod on the routed network', () => {
     await forger.pod.exec('ip', 'address', 'add', '10.244.77.77/32', 'dev', 'eth0')
     expect(await succeeds(ping(forger.pod, one.address))).toBe(true)
     expect(await succeeds(ping(forger.pod, one.address, '-I', '10.244.77.77'))).toBe(false)
-    expect(await work01.exec('nft', 'list', 'chain', 'inet', 'twinlane-routed', 'sources')).toMatch(
+    expect(await work01.exec('nft', 'list', 'chain', 'inet', 'twinlane-senders', 'senders')).toMatch(
       /counter packets [1-9]/,
     )
     // The address of another pod, whose route leads elsewhere.

@@ -147,5 +147,13 @@ export const WATCH_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19, 24].reduce((bits, group) 
 export const NFNL_SUBSYS_NFTABLES = 10
 export const NFNLGRP_NFTABLES = 7
 export const NFTA_TABLE = 1
+/** What a transaction is between. */
+export const NFNL_MSG_BATCH_BEGIN = 0x10
+export const NFNL_MSG_BATCH_END = 0x11
+export const NFT_MSG_NEWSETELEM = (NFNL_SUBSYS_NFTABLES << 8) | 12
+export const NFTA_SET_ELEM_LIST = { TABLE: 1, SET: 2, ELEMENTS: 3 } as const
+export const NFTA_LIST_ELEM = 1
+export const NFTA_SET_ELEM_KEY = 1
+export const NFTA_DATA_VALUE = 1
 /** Ends a transaction; the only message that is about no table. */
 export const NFT_MSG_NEWGEN = 15

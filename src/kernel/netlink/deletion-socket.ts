@@ -11,7 +11,7 @@ import { NetlinkSocket } from './socket.ts'
  * by a thread of Node's pool, and this one waits for the announcement.
  */
 export class DeletionSocket {
-  readonly #socket = new NetlinkSocket(1 << (RTNLGRP_LINK - 1))
+  readonly #socket = new NetlinkSocket({ groups: 1 << (RTNLGRP_LINK - 1) })
 
   /** Resolves when the kernel has finished; the socket is closed then. */
   async deleteGroup(group: number): Promise<void> {

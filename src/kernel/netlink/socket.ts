@@ -14,10 +14,11 @@ import {
   WATCH_GROUPS,
 } from './constants.ts'
 import { decodeAck, decodeMessages, encodeMessage, type Message } from './message.ts'
+import { batchOf } from './nft-batch.ts'
 
 const AF_NETLINK = 16
 const ROUTE_PROTOCOL = 0
-const NETFILTER_PROTOCOL = 12
+export const NETFILTER_PROTOCOL = 12
 const SOCK_RAW = 3
 const SOL_SOCKET = 1
 const SO_RCVTIMEO = 20
@@ -57,8 +58,8 @@ export class NetlinkSocket {
   #sequence = 0
 
   /** With multicast groups, as the bits of nl_groups, it also hears what they tell; then only to be used with `listen`. */
-  constructor(groups = 0) {
-    this.#fd = openSocket(groups)
+  constructor({ groups = 0, protocol = ROUTE_PROTOCOL }: { groups?: number; protocol?: number } = {}) {
+    this.#fd = openSocket(groups, protocol)
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK]) setFlag(this.#fd, option)
     setTimeoutOption(this.#fd, ANSWER_TIMEOUT_S)
   }
@@ -66,6 +67,18 @@ export class NetlinkSocket {
   /** Sends a change and waits for its acknowledgement. Throws KernelError. */
   change(what: string, request: NetlinkRequest): void {
     this.#exchange(what, { ...request, flags: (request.flags ?? 0) | NLM_F_ACK })
+  }
+
+  /** Sends changes to nftables as one transaction and waits for its end. Throws KernelError of the first that is refused. */
+  transact(what: string, requests: readonly NetlinkRequest[]): void {
+    const last = requests.at(-1)
+    if (last === undefined) return
+    // The kernel answers what it refuses, and whatever asks for an answer.
+    const asking = { ...last, flags: (last.flags ?? 0) | NLM_F_ACK }
+    const encoded = batchOf([...requests.slice(0, -1), asking]).map((request) => this.#encode(request))
+    const bytes = Buffer.concat(encoded.map((each) => each.bytes))
+    check(what, Number(libc().send(this.#fd, bytes, bytes.length, 0)))
+    this.#awaitAck(what, encoded.at(-2)?.sequence ?? 0)
   }
 
   /** Asks for one object; the answer's body. Throws KernelError. */
@@ -131,6 +144,17 @@ export class NetlinkSocket {
         const { errno, text } = decodeAck(message)
         if (errno !== 0) throw new KernelError(what, errnoName(errno), text)
         return answers
+      }
+    }
+  }
+
+  /** Of the socket's last transaction: an error is that of any of its messages. */
+  #awaitAck(what: string, sequence: number): void {
+    for (;;) {
+      for (const message of decodeMessages(this.#receive(what)).filter(({ type }) => type === NLMSG_ERROR)) {
+        const { errno, text } = decodeAck(message)
+        if (errno !== 0) throw new KernelError(what, errnoName(errno), text)
+        if (message.sequence === sequence) return
       }
     }
   }

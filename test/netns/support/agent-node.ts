@@ -92,7 +92,12 @@ export class AgentNode {
     await this.killAgent()
     await this.kube.close()
     await this.#server.stop()
-    await exec('nft', ['delete', 'table', 'inet', 'twinlane-routed'], { okCodes: [0, 1] })
+    for (const table of [
+      ['inet', 'twinlane-routed'],
+      ['inet', 'twinlane-senders'],
+      ['arp', 'twinlane-senders'],
+    ])
+      await exec('nft', ['delete', 'table', ...table], { okCodes: [0, 1] })
     for (const name of ['ens2', 'br-kill']) await exec('ip', ['link', 'delete', name], { okCodes: [0, 1] })
     await removeTestFolder(this.#folder)
   }

@@ -1,3 +1,4 @@
+import { errorCode } from '../../../base/errors.ts'
 import { UndoStack } from '../../../base/undo.ts'
 import type { CniResult } from '../../../cni/result.ts'
 import type { AttachRequest } from '../../driver.ts'
@@ -9,7 +10,15 @@ import { giveBackAll } from './detach.ts'
 import { requireUnused } from './floating.ts'
 import { decideByPlugin } from './ipam-delegate.ts'
 import { hostInterfaceName, podMac } from './names.ts'
-import { addressOperations, hostOperations, type Pair, pairOperations, podOperations, resultOf } from './wiring.ts'
+import {
+  addressOperations,
+  hostOperations,
+  type Pair,
+  pairOperations,
+  podOperations,
+  resultOf,
+  type Wiring,
+} from './wiring.ts'
 
 type Request = AttachRequest<RoutedConfig>
 
@@ -58,15 +67,27 @@ async function attachAlone(
     for (const address of addresses) context.requireReachable(address)
     const wiring = { ...pair, addresses, floating: decided.floating }
     await requireUnused(context, wiring)
-    await kernel.applyEach([
-      { netns: wiring.netns, operations: addressOperations(wiring) },
-      { netns: undefined, operations: hostOperations(wiring) },
-    ])
+    await connect(context, wiring)
     if (wiring.floating.length > 0) await context.serveFloating()
     signal.throwIfAborted()
     return resultOf(wiring)
   } catch (error) {
     throw await undo.unwind(error)
+  }
+}
+
+/** A table that somebody has deleted is back in a moment; the pod need not fail for it. */
+async function connect({ deps: { kernel }, restoreSenders }: NodeContext, wiring: Wiring): Promise<void> {
+  const batches = [
+    { netns: wiring.netns, operations: addressOperations(wiring) },
+    { netns: undefined, operations: hostOperations(wiring) },
+  ]
+  try {
+    await kernel.applyEach(batches)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+    await restoreSenders()
+    await kernel.applyEach(batches)
   }
 }
 

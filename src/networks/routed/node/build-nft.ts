@@ -1,7 +1,6 @@
 import { type Family, formatCidr, parseCidr } from '../../../base/ip.ts'
 import type { IPPool } from '../resources.ts'
 import type { FloatingAddress } from './floating.ts'
-import { hostInterfacePrefix } from './names.ts'
 
 /** Our only table; nobody else's is ever touched. */
 export const nftTable = 'inet twinlane-routed'
@@ -9,10 +8,9 @@ export const nftTable = 'inet twinlane-routed'
 /**
  * The whole table as one transaction that replaces what was there.
  *
- * A pod may send only from addresses of either family whose route leads back to it: one rule for all pods, so that
- * nothing has to be kept up to date per pod, and independent of rp_filter, which others on the host change. Pods of pools with
- * natOutgoing are masqueraded towards everything that is in no pool; disabled pools count as pools. Floating addresses
- * are translated to those of their pods.
+ * Pods of pools with natOutgoing are masqueraded towards everything that is in no pool; disabled pools count as pools.
+ * Floating addresses are translated to those of their pods. Where there is neither, there is no chain: it would make the
+ * kernel track every connection that the host forwards.
  */
 export function buildNft(pools: readonly IPPool[], floating: readonly FloatingAddress[] = []): string {
   const masqueraded = pools.filter(({ spec }) => spec.natOutgoing === true)
@@ -23,17 +21,21 @@ table ${nftTable} {
   set masqueraded { ${prefixSet(masqueraded, 4)} }
   set pools6 { ${prefixSet(pools, 6)} }
   set masqueraded6 { ${prefixSet(masqueraded, 6)} }
-  chain sources {
-    type filter hook prerouting priority raw; policy accept;
-    iifname "${hostInterfacePrefix}*" fib saddr . iif oif missing counter drop
-  }
-${floatingChains(floating)}  chain outgoing {
-    type nat hook postrouting priority srcnat; policy accept;
-${floating.map(hairpinRule).join('')}    ip saddr @masqueraded ip daddr != @pools counter masquerade
-    ip6 saddr @masqueraded6 ip6 daddr != @pools6 counter masquerade
-  }
-}
+${floatingChains(floating)}${outgoingChain(masqueraded, floating)}}
 `
+}
+
+function outgoingChain(masqueraded: readonly IPPool[], floating: readonly FloatingAddress[]): string {
+  const rules = [
+    ...floating.map(hairpinRule),
+    ...(prefixesOf(masqueraded, 4).length > 0 ? ['ip saddr @masqueraded ip daddr != @pools counter masquerade'] : []),
+    ...(prefixesOf(masqueraded, 6).length > 0
+      ? ['ip6 saddr @masqueraded6 ip6 daddr != @pools6 counter masquerade']
+      : []),
+  ]
+  if (rules.length === 0) return ''
+  const chain = 'type nat hook postrouting priority srcnat; policy accept;'
+  return `  chain outgoing {\n    ${[chain, ...rules].join('\n    ')}\n  }\n`
 }
 
 /** From outside and other pods, and from the host itself. */
@@ -51,7 +53,7 @@ function floatingChains(floating: readonly FloatingAddress[]): string {
 /** A pod that calls its own floating address must not see itself as the caller: the answer would not come back here. */
 function hairpinRule({ external, pod, family }: FloatingAddress): string {
   const protocol = protocols[family]
-  return `    ${protocol} saddr ${pod} ${protocol} daddr ${pod} snat ${protocol} to ${external}\n`
+  return `${protocol} saddr ${pod} ${protocol} daddr ${pod} snat ${protocol} to ${external}`
 }
 
 const protocols: Readonly<Record<Family, string>> = { 4: 'ip', 6: 'ip6' }

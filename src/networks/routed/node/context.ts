@@ -32,10 +32,12 @@ export interface NodeContext {
   requireReachable(address: string): void
   /** Resolves when the floating addresses of every pod that is here lead to it. */
   serveFloating(): Promise<void>
+  /** Resolves when the tables of what pods may send are there. */
+  restoreSenders(): Promise<void>
 }
 
 /** What the verbs ask of parts that are there after the context. */
-export type NodeAnswers = Pick<NodeContext, 'nodeMtuBytes' | 'requireReachable' | 'serveFloating'>
+export type NodeAnswers = Pick<NodeContext, 'nodeMtuBytes' | 'requireReachable' | 'restoreSenders' | 'serveFloating'>
 
 export function createContext(settings: RoutedSettings, sources: NodeSources, answers: NodeAnswers): NodeContext {
   const { deps, pools, blocks, namespaces, reservations } = sources

@@ -47,9 +47,9 @@ export function requireFamilies(floating: readonly string[], { wishes }: Address
 
 /** Throws ConfigError when a floating address is somebody's, here or by IPAM, or when there are too many to be kept. */
 export async function requireUnused({ deps, store }: NodeContext, wiring: Wiring): Promise<void> {
-  const { floating, addresses, owner, hostName } = wiring
+  const { floating, addresses, owner, hostName, mac } = wiring
   if (floating.length === 0) return
-  const alias = formatAlias({ ...owner, addresses: [...addresses, ...floating], floating })
+  const alias = formatAlias({ ...owner, addresses: [...addresses, ...floating], floating, mac })
   if (alias.length > longestAlias) {
     throw new ConfigError(annotation, `${floating.length} addresses are more than a host interface can keep`, {
       fix: 'name fewer',

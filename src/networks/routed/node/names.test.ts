@@ -20,7 +20,9 @@ describe('names on the host', () => {
     expect(formatAlias(owner).length).toBeLessThan(256)
     expect(parseAlias('twinlane-routed c1 eth0 10.244.0.1')?.addresses).toEqual(['10.244.0.1'])
     const floating = { ...owner, addresses: ['10.244.0.1', '10.99.0.1'], floating: ['10.99.0.1'] }
-    expect(parseAlias(formatAlias(floating))).toEqual(floating)
+    for (const each of [floating, { ...owner, mac: '02:00:00:00:00:01' }, { ...floating, mac: '02:00:00:00:00:01' }]) {
+      expect(parseAlias(formatAlias(each))).toEqual(each)
+    }
     expect(parseAlias(undefined)).toBeUndefined()
     expect(parseAlias('somebody else 1 2')).toBeUndefined()
   })

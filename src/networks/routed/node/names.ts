@@ -41,22 +41,31 @@ export interface LinkOwner extends AttachmentKey {
   readonly addresses: readonly string[]
   /** Those of `addresses` that the pod does not know of. @default none */
   readonly floating?: readonly string[] | undefined
+  /** Of the pod's end. @default unknown, of an agent of before */
+  readonly mac?: string | undefined
 }
 
 const aliasMark = 'twinlane-routed'
+/** In the place of floating addresses. */
+const nothing = '-'
 
 export function formatAlias(owner: LinkOwner): string {
-  const { containerId, ifName, addresses, floating = [] } = owner
-  const end = floating.length === 0 ? [] : [floating.join(',')]
-  return [aliasMark, containerId, ifName, addresses.join(','), ...end].join(' ')
+  const { containerId, ifName, addresses, floating = [], mac } = owner
+  const end = mac === undefined && floating.length === 0 ? [] : [floating.join(',') || nothing]
+  return [aliasMark, containerId, ifName, addresses.join(','), ...end, ...(mac === undefined ? [] : [mac])].join(' ')
 }
 
 export function parseAlias(alias: string | undefined): LinkOwner | undefined {
-  const [mark, containerId, ifName, addresses, floating] = (alias ?? '').split(' ')
+  const [mark, containerId, ifName, addresses, floating, mac] = (alias ?? '').split(' ')
   if (mark !== aliasMark || containerId === undefined || ifName === undefined || addresses === undefined)
     return undefined
-  const end = floating === undefined ? {} : { floating: floating.split(',') }
-  return { containerId, ifName, addresses: addresses.split(','), ...end }
+  return {
+    containerId,
+    ifName,
+    addresses: addresses.split(','),
+    ...(floating === undefined || floating === nothing ? {} : { floating: floating.split(',') }),
+    ...(mac === undefined ? {} : { mac }),
+  }
 }
 
 export function isSameAttachment(a: AttachmentKey, b: AttachmentKey): boolean {

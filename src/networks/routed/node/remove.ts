@@ -7,6 +7,7 @@ import { type Encapsulation, tunnelDevices } from '../tunnels/encapsulation.ts'
 import { nodeAnnotations } from '../virtual-node.ts'
 import { nftTable } from './build-nft.ts'
 import type { NodeContext } from './context.ts'
+import { senderRemoval } from './senders/build-senders.ts'
 import { tunnelHandle } from './tunnel-end.ts'
 
 const kinds = Object.keys(tunnelDevices) as Encapsulation[]
@@ -25,7 +26,7 @@ export async function removeFromNode({ deps, store }: NodeContext): Promise<void
     ...kinds.map((kind) => async () => {
       await releaseByHandle({ kube, store }, tunnelHandle(kind, nodeName))
     }),
-    () => kernel.nft(undefined, `add table ${nftTable}\ndelete table ${nftTable}`),
+    () => kernel.nft(undefined, `add table ${nftTable}\ndelete table ${nftTable}\n${senderRemoval}`),
   ])
 }
 

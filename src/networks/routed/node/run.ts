@@ -33,6 +33,8 @@ import { removeFromNode } from './remove.ts'
 import { NodeRepair } from './repair/node-repair.ts'
 import { Repairs } from './repair/repairs.ts'
 import { Reports } from './reports.ts'
+import { senderTable } from './senders/elements.ts'
+import { SenderTables } from './senders/sender-tables.ts'
 import { createSources, type NodeSources, startSources, subscribe } from './sources.ts'
 import { StatusReporter } from './status-reporter.ts'
 import { Tunnels } from './tunnels.ts'
@@ -51,6 +53,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #context: NodeContext
   readonly #address: OwnAddress
   readonly #nft: NftTable
+  readonly #senders: SenderTables
   readonly #bird: NodeBird
   readonly #reporter: StatusReporter
   readonly #tunnels: Tunnels
@@ -59,6 +62,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   readonly #parts: Parts
   readonly #stopping = new AbortController()
   #unsubscribe: Unsubscribe = () => {}
+  #isTidying = false
 
   constructor(settings: RoutedSettings, deps: NodeDeps) {
     this.#settings = settings
@@ -70,6 +74,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       nodeMtuBytes: () => this.#podMtuBytes(),
       requireReachable: (address) => this.#tunnels.requireReachable(address),
       serveFloating: () => this.#nft.sync(),
+      restoreSenders: () => this.#senders.sync(),
     })
     this.addresses = addressManagement(this.#context)
     this.#repairs = new Repairs(deps.log)
@@ -77,6 +82,10 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       kernel: deps.kernel,
       pools: this.#sources.pools,
       onRepair: () => this.#repairs.note('nftables', { table: nftTable }),
+    })
+    this.#senders = new SenderTables({
+      kernel: deps.kernel,
+      onRepair: () => this.#repairs.note('nftables', { table: senderTable }),
     })
     this.#bird = new NodeBird(this.#sources, {
       reports,
@@ -100,6 +109,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     await ensureDefaultPools({ kube, log, pools }, this.#settings)
     await this.#address.start(signal)
     await this.#repair.start()
+    await this.#senders.sync()
     await this.#syncForwarding()
     await this.#parts.sync('tunnels')
     // First: a stray interface would be given back the route to an address that is another's.
@@ -168,6 +178,17 @@ class RoutedNode implements NodeSide<RoutedConfig> {
   #noteGone(): void {
     this.#parts.change('releases')
     if (this.#nft.hasFloating) this.#parts.change('nft')
+    void this.#tidySenders()
+  }
+
+  /** Of many pods at once, when nobody waits: what is left of them does nothing. */
+  async #tidySenders(): Promise<void> {
+    if (this.#isTidying) return
+    this.#isTidying = true
+    const { signal } = this.#stopping
+    await this.#deps.calm.wait({ settleMs: 500, atMostMs: 10_000, signal }).catch(() => {})
+    this.#isTidying = false
+    if (!signal.aborted) this.#parts.change('senders')
   }
 
   /** The rules are there before anything is forwarded. */
@@ -202,6 +223,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
         this.#nft.suspect()
         this.#parts.change('nft')
       },
+      onSenders: () => this.#parts.change('senders'),
       onNic: () => {
         this.#parts.change('address')
         this.#parts.change('tunnels')
@@ -216,6 +238,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     const lostHandles = { ...this.#context, kube: this.#deps.kube }
     return {
       nft: needed(() => this.#syncForwarding()),
+      senders: needed(() => this.#senders.sync()),
       bird: needed(() => this.#bird.sync(this.#stopping.signal)),
       address: needed(() => this.#address.sync()),
       tunnels: needed(() => this.#tunnels.sync()),

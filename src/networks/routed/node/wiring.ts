@@ -3,6 +3,7 @@ import type { CniResult } from '../../../cni/result.ts'
 import type { Operation, Route } from '../../../kernel/kernel.ts'
 import type { AttachmentKey } from '../../driver.ts'
 import { formatAlias, hostMac, linkMetric, podGateways } from './names.ts'
+import { elementsOf } from './senders/elements.ts'
 
 /** The two ends of a pod interface. */
 export interface Pair {
@@ -44,12 +45,16 @@ export function pairOperations({ owner, hostName, netns, mac, mtuBytes, families
   ]
 }
 
-/** In the host's namespace, when the addresses are known. */
-export function hostOperations({ owner, hostName, ...wiring }: Wiring): Operation[] {
+/**
+ * In the host's namespace, when the addresses are known. What the pod may send is said before anything comes from it,
+ * and in the same breath with the alias, from which it is said again when it was lost.
+ */
+export function hostOperations({ owner, hostName, mac, ...wiring }: Wiring): Operation[] {
   const { floating } = wiring
   const addresses = [...wiring.addresses, ...floating]
   return [
-    { op: 'setLink', name: hostName, isUp: true, alias: formatAlias({ ...owner, addresses, floating }) },
+    { op: 'ensureElements', sets: elementsOf({ device: hostName, mac, addresses: wiring.addresses }) },
+    { op: 'setLink', name: hostName, isUp: true, alias: formatAlias({ ...owner, addresses, floating, mac }) },
     ...hostReach(hostName, addresses),
   ]
 }

@@ -5,6 +5,7 @@ import { tunnelDevices } from '../../tunnels/encapsulation.ts'
 import { nftTable } from '../build-nft.ts'
 import type { NodeContext } from '../context.ts'
 import { hostInterfacePrefix } from '../names.ts'
+import { senderTable } from '../senders/elements.ts'
 import { HostRepair } from './host-repair.ts'
 import type { Repairs } from './repairs.ts'
 import { removeStrays } from './strays.ts'
@@ -16,6 +17,7 @@ export interface NodeRepairOptions {
   readonly nic: () => string | undefined
   readonly onTunnels: () => void
   readonly onNft: () => void
+  readonly onSenders: () => void
   /** The NIC's MTU may have changed. */
   readonly onNic: () => void
 }
@@ -79,10 +81,15 @@ export class NodeRepair {
   }
 
   #watchNft(): KernelWatch {
+    const { context, onNft, onSenders } = this.#options
     const hear = ({ family, table }: { family: string; table: string }): void => {
-      if (`${family} ${table}` === nftTable) this.#options.onNft()
+      if (`${family} ${table}` === nftTable) onNft()
+      else if (table === senderTable) onSenders()
     }
-    return this.#options.context.deps.kernel.watchNft(undefined, hear, this.#options.onNft)
+    return context.deps.kernel.watchNft(undefined, hear, () => {
+      onNft()
+      onSenders()
+    })
   }
 
   #watch(
@@ -96,10 +103,10 @@ export class NodeRepair {
 
   /** Nobody waits for it: pods that come and go are first. */
   async #lookAtAll(): Promise<void> {
-    const { context, onTunnels, onNft, onNic } = this.#options
+    const { context, onTunnels, onNft, onSenders, onNic } = this.#options
     try {
       await context.deps.calm.wait({ settleMs: 25 })
-      for (const look of [onTunnels, onNft, onNic]) look()
+      for (const look of [onTunnels, onNft, onSenders, onNic]) look()
       await this.#hosts.suspectAll()
       await this.removeStrays()
     } catch (error) {
