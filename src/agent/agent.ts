@@ -14,6 +14,7 @@ import { createCniHandle } from './cni-server/handle.ts'
 import { isForAddresses } from './cni-server/manage-addresses.ts'
 import { type AgentConfig, type AgentSettings, defaultAgentSettings } from './config.ts'
 import { createContext } from './create-context.ts'
+import { ExpectedPods } from './expected-pods.ts'
 import { type HealthServer, tryServeHealth } from './health.ts'
 import { HotPlug } from './hot-plug/run.ts'
 import { IdleMemory } from './idle-memory.ts'
@@ -24,7 +25,7 @@ import { NetworkMeter } from './network-meter.ts'
 import type { AgentPaths } from './paths.ts'
 import { findProblems } from './problems.ts'
 import { restoreRecords } from './restore.ts'
-import { describeNetConf } from './write-net-conf.ts'
+import { buildNetConf, describeNetConf } from './write-net-conf.ts'
 
 export interface AgentOptions {
   readonly config: Pick<AgentConfig, 'nodeName' | 'networks'> & { readonly agent?: AgentSettings }
@@ -49,6 +50,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
   const meter = new NetworkMeter()
   const context = createContext(options, caches, meter)
   const hotPlug = new HotPlug(context)
+  const expected = new ExpectedPods(context, buildNetConf(settings.netConf.content))
   const netConf = new NetConfWatch({
     file: describeNetConf(paths.netConfFolder, settings.netConf),
     log,
@@ -91,6 +93,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
       before: awaitIndicator,
       handle: async (request, untilAborted) => {
         if (!isRestored && !isNested(request)) throw new CniError(cniErrorCode.tryAgainLater, 'the agent is starting')
+        expected.noteConfig(request)
         return await answer(request, untilAborted)
       },
       isNested,
@@ -100,6 +103,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
     })
     await restoreRecords(context, signal)
     hotPlug.start()
+    expected.start()
     isRestored = true
     await netConf.start()
     log.info({ node: config.nodeName, socket: paths.cniSocket }, 'agent is ready')
@@ -119,6 +123,7 @@ export function createAgent(options: AgentOptions): Lifecycle {
         () => netConf.stop(),
         () => server?.close(),
         () => hotPlug.stop(),
+        () => expected.stop(),
         () => life.abort(),
         () => health?.close(),
         () => context.statusWriter.stop(),

@@ -205,6 +205,8 @@ export interface NodeSide<Config = unknown> extends Lifecycle {
   collectGarbageOf?(network: ConfiguredNetwork, valid: readonly AttachmentKey[], signal: AbortSignal): Promise<void>
   /** Where the driver has `ipamTypes`. */
   readonly addresses?: AddressManagement
+  /** What can be done for a pod before its ADD, which then has less to wait for. */
+  readonly preparation?: Preparation<Config>
   /** From configuration and informers only: an ADD waits for it. */
   prefixes?(): Partial<ClusterPrefixes>
 }
@@ -229,6 +231,23 @@ export interface AddressManagement {
   /** CHECK: what of the result's addresses does not belong to the attachment. */
   verify(request: AddressRequest, result: CniResult): Promise<Problem[]>
 }
+
+/**
+ * Work for attachments that are still to come: a pod is bound to its node long before the runtime asks for its network.
+ * An ADD works without it, and the same way.
+ */
+export interface Preparation<Config = unknown> {
+  /** A pod of this node will ask for this. Twice is the same as once. Rejects with what an ADD would reject with. */
+  prepare(expected: ExpectedAttachment<Config>): Promise<void>
+  /** The pod has its network, or will never have it: what was prepared and is not used is taken back. */
+  settle(pod: PodRef): Promise<void>
+}
+
+/** An attachment of a pod that has no container yet. */
+export type ExpectedAttachment<Config = unknown> = Pick<
+  AttachRequest<Config>,
+  'pod' | 'ifName' | 'config' | 'requested'
+>
 
 /** On whose behalf a plugin for address management is called. */
 export interface AddressRequest extends AttachmentKey {

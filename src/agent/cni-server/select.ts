@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError } from '../../base/errors.ts'
 import { CniError, cniErrorCode } from '../../cni/errors.ts'
-import type { CniRequest } from '../../cni/request.ts'
+import type { CniRequest, NetworkConfig } from '../../cni/request.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
 import { type NetworkAttachmentDefinition, resourceNameOf } from '../../kube/resources/net-attach-def.ts'
 import { NetworkAnnotationError } from '../../kube/resources/network-selection.ts'
@@ -38,6 +38,20 @@ export async function selectForPod(
 }
 
 /**
+ * What a pod will get when the runtime calls with this configuration, as far as that can be told now. Nobody hears of
+ * warnings and refusals: the ADD will tell. Throws CniError.
+ */
+export async function selectExpected(
+  pod: PodResource,
+  config: NetworkConfig,
+  context: CniContext,
+  signal: AbortSignal,
+): Promise<SelectedAttachment[]> {
+  const request = { config, ifName: 'eth0', containerId: pod.metadata.uid ?? '', args: {} }
+  return await select(request, pod, { ...context, events: { ...context.events, event: () => {} } }, signal)
+}
+
+/**
  * What a container that is no Kubernetes pod gets: the networks of the configuration, for there is nothing that could
  * ask for more. Throws CniError.
  */
@@ -61,7 +75,7 @@ export function refuseWithoutPod(selected: readonly SelectedAttachment[], contai
 }
 
 async function select(
-  request: CniRequest,
+  request: Requester & Pick<CniRequest, 'ifName'>,
   pod: PodResource,
   context: CniContext,
   signal: AbortSignal,

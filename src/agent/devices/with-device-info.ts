@@ -4,7 +4,7 @@ import type { Devices } from './devices.ts'
 
 /** A network that finds information on its device where the standard says, and leaves none behind. */
 export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
-  const { addresses } = nodeSide
+  const { addresses, preparation } = nodeSide
   const prefixes = nodeSide.prefixes?.bind(nodeSide)
   const remove = nodeSide.remove?.bind(nodeSide)
   const impairments = nodeSide.impairments?.bind(nodeSide)
@@ -14,6 +14,7 @@ export function withDeviceInfo(nodeSide: NodeSide, devices: Devices): NodeSide {
   const collectGarbageOf = nodeSide.collectGarbageOf?.bind(nodeSide)
   return {
     ...(addresses === undefined ? {} : { addresses }),
+    ...(preparation === undefined ? {} : { preparation }),
     ...(prefixes === undefined ? {} : { prefixes }),
     ...(remove === undefined ? {} : { remove }),
     ...(impairments === undefined ? {} : { impairments }),

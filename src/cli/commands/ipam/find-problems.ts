@@ -2,6 +2,7 @@ import type { PodResource } from '../../../kube/resources/core.ts'
 import { isLeaked, podAllocations } from '../../../networks/routed/cluster/find-leaks.ts'
 import { isConfirmed } from '../../../networks/routed/ipam/affinity.ts'
 import { allocationsOf, ownerOf } from '../../../networks/routed/ipam/block.ts'
+import { isEarlyHandle } from '../../../networks/routed/ipam/handles.ts'
 import { poolOf } from '../../../networks/routed/ipam/pools.ts'
 import type { BlockAffinity, IPAMHandle } from '../../../networks/routed/resources.ts'
 import type { IpamState } from './load.ts'
@@ -81,7 +82,7 @@ function handleProblems({ blocks }: IpamState, handles: readonly IPAMHandle[]): 
     .filter(({ spec }) => !held.has(spec.handleID))
     .map(({ spec }): IpamProblem => ({ kind: 'leaked handle', subject: spec.handleID, detail: 'holds no address' }))
   const missing = [...held]
-    .filter((handle) => !known.has(handle))
+    .filter((handle) => !known.has(handle) && !isEarlyHandle(handle))
     .map(
       (handle): IpamProblem => ({
         kind: 'missing handle',

@@ -136,6 +136,14 @@ export function releaseHandle(block: IPAMBlock, handleId: string): IPAMBlock | u
   return freed.length === 0 ? undefined : releaseOrdinals(block, new Set(freed))
 }
 
+/** The block where everything that one handle holds is another's; undefined when it holds nothing. */
+export function renameHandle(block: IPAMBlock, from: string, to: string): IPAMBlock | undefined {
+  const { spec } = block
+  if (!spec.attributes.some(({ handle_id }) => handle_id === from)) return undefined
+  const attributes = spec.attributes.map((each) => (each.handle_id === from ? { ...each, handle_id: to } : each))
+  return { ...block, spec: { ...spec, attributes, sequenceNumber: (spec.sequenceNumber ?? 0) + 1 } }
+}
+
 /** The block without the holder of this address, whoever that is. */
 export function releaseAddress(block: IPAMBlock, address: string): IPAMBlock {
   return releaseOrdinals(block, new Set([ordinalOf(block, address)]))

@@ -4,7 +4,7 @@ import { Workqueue } from '../../../base/workqueue.ts'
 import type { KubeClient } from '../../../kube/api.ts'
 import { addressesOf, allocationsOf } from './block.ts'
 import type { BlockView } from './block-view.ts'
-import { type Blocks, syncHandle } from './handles.ts'
+import { type Blocks, isEarlyHandle, syncHandle } from './handles.ts'
 
 export interface HandleIndexOptions {
   readonly kube: KubeClient
@@ -34,6 +34,7 @@ export class HandleIndex {
 
   /** What the handle holds has changed. `isNew`: there can be no object of this name yet. */
   note(handleId: string, { isNew = false }: { isNew?: boolean } = {}): void {
+    if (isEarlyHandle(handleId)) return
     if (isNew) this.#new.add(handleId)
     this.#queue.add(handleId)
   }

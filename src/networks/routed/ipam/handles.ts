@@ -15,6 +15,27 @@ export function handleIdOf(interfaceOf: { networkName: string; containerId: stri
   return ifName === 'eth0' ? `${networkName}.${containerId}` : `${networkName}.${containerId}.${ifName}`
 }
 
+/**
+ * The handle of an address that is taken for a pod before it has a container: the pod's UID stands for the container.
+ * It has no object: it lasts until the pod is attached.
+ */
+export function earlyHandleIdOf(expected: { networkName: string; uid: string; ifName: string }): string {
+  const { networkName, uid, ifName } = expected
+  return handleIdOf({ networkName, containerId: `pod-${uid}`, ifName })
+}
+
+/** No runtime's container IDs look like this. */
+const earlyContainer = /\.pod-[0-9a-z-]+(?=(\.[^.]+)?$)/
+
+export function isEarlyHandle(handleId: string): boolean {
+  return earlyContainer.test(handleId)
+}
+
+/** The handle that takes the place of an early one when the pod has a container. */
+export function settledHandleId(earlyHandleId: string, containerId: string): string {
+  return earlyHandleId.replace(earlyContainer, () => `.${containerId}`)
+}
+
 /** Whether both are handles of the same interface of containers of one network: an older sandbox's and a newer one's. */
 export function isSameInterface(one: string, other: string, ifName: string): boolean {
   const network = (handleId: string): string | undefined => {

@@ -1,30 +1,26 @@
-import { errorCode } from '../../../base/errors.ts'
 import { UndoStack } from '../../../base/undo.ts'
 import type { CniResult } from '../../../cni/result.ts'
 import type { AttachRequest } from '../../driver.ts'
 import type { RoutedConfig } from '../config.ts'
 import { handleIdOf } from '../ipam/handles.ts'
 import { assignAddresses, type Decided, decide } from './assign-addresses.ts'
+import { connectAtOnce, connectPair, makePair } from './connect.ts'
 import type { NodeContext } from './context.ts'
 import { giveBackAll } from './detach.ts'
 import { requireUnused } from './floating.ts'
 import { decideByPlugin } from './ipam-delegate.ts'
 import { hostInterfaceName, podMac } from './names.ts'
-import {
-  addressOperations,
-  hostOperations,
-  type Pair,
-  pairOperations,
-  podOperations,
-  resultOf,
-  type Wiring,
-} from './wiring.ts'
+import { takeEarly } from './prepare.ts'
+import { type Pair, resultOf, type Wiring } from './wiring.ts'
 
 type Request = AttachRequest<RoutedConfig>
 
 const usualMtuBytes = 1500
 
-/** ADD: addresses, a veth pair, routes on both sides. One write to the API a family, two batches to the kernel. */
+/**
+ * ADD: addresses, a veth pair, routes on both sides. Where the addresses were claimed when the pod was bound, one trip to
+ * the kernel; else one write to the API a family, and two.
+ */
 export async function attach(context: NodeContext, request: Request, signal: AbortSignal): Promise<CniResult> {
   signal.throwIfAborted()
   const hostName = hostInterfaceName(request.pod, request.ifName)
@@ -55,40 +51,47 @@ async function attachAlone(
     const decided = await decideByPlugin(context, request, { planned, signal })
     undo.push('the interface', () => kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }]))
     const pair = pairOf(context, request, { hostName, decided })
-    // The pair needs no address: the kernel makes it while the API is asked for one.
-    const made = kernel.applyEach([
-      { netns: undefined, operations: pairOperations(pair) },
-      { netns: pair.netns, operations: podOperations(pair) },
-    ])
-    const [addresses] = await allOrFirstError([
-      assignAddresses(context, request, { ...decided, handleId, signal }),
-      made,
-    ])
-    for (const address of addresses) context.requireReachable(address)
-    const wiring = { ...pair, addresses, floating: decided.floating }
-    await requireUnused(context, wiring)
-    await connect(context, wiring)
+    const early = await takeEarly(context, request, { decided, handleId })
+    const wiring =
+      early === undefined
+        ? await wireWhileAssigning(context, request, { pair, decided, handleId, signal })
+        : await wireAtOnce(context, { ...pair, addresses: early, floating: decided.floating })
     if (wiring.floating.length > 0) await context.serveFloating()
     signal.throwIfAborted()
+    context.early.attached(handleId)
     return resultOf(wiring)
   } catch (error) {
     throw await undo.unwind(error)
   }
 }
 
-/** A table that somebody has deleted is back in a moment; the pod need not fail for it. */
-async function connect({ deps: { kernel }, restoreSenders }: NodeContext, wiring: Wiring): Promise<void> {
-  const batches = [
-    { netns: wiring.netns, operations: addressOperations(wiring) },
-    { netns: undefined, operations: hostOperations(wiring) },
-  ]
-  try {
-    await kernel.applyEach(batches)
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error
-    await restoreSenders()
-    await kernel.applyEach(batches)
-  }
+/** The addresses are there already. */
+async function wireAtOnce(context: NodeContext, wiring: Wiring): Promise<Wiring> {
+  await requireUsable(context, wiring)
+  await connectAtOnce(context, wiring)
+  return wiring
+}
+
+/** The kernel makes the pair while the API is asked for an address. */
+async function wireWhileAssigning(
+  context: NodeContext,
+  request: Request,
+  { pair, decided, handleId, signal }: { pair: Pair; decided: Decided; handleId: string; signal: AbortSignal },
+): Promise<Wiring> {
+  const [addresses] = await allOrFirstError([
+    assignAddresses(context, request, { ...decided, handleId, signal }),
+    makePair(context, pair),
+  ])
+  const wiring = { ...pair, addresses, floating: decided.floating }
+  await requireUsable(context, wiring)
+  await connectPair(context, wiring)
+  return wiring
+}
+
+/** Throws what keeps the addresses from being used. */
+async function requireUsable(context: NodeContext, wiring: Wiring): Promise<void> {
+  for (const address of wiring.addresses) context.requireReachable(address)
+  await requireUnused(context, wiring)
 }
 
 /** Waits for all, so that nothing is still under way when the undo begins. */

@@ -1,6 +1,7 @@
 import { runAll } from '../../../base/undo.ts'
 import type { AttachmentKey } from '../../driver.ts'
 import { allocationsOf } from '../ipam/block.ts'
+import { isEarlyHandle } from '../ipam/handles.ts'
 import type { NodeContext } from './context.ts'
 import { giveBack } from './detach.ts'
 import { hostInterfacePrefix, isSameAttachment, parseAlias } from './names.ts'
@@ -36,7 +37,10 @@ function lostHandles({ deps, store, attaching }: NodeContext, valid: readonly At
     )
     .flatMap(({ attributes }) => attributes.handle_id ?? [])
   return new Set(
-    handles.filter((handle) => !attaching.has(handle) && !suffixes.some((suffix) => handle.endsWith(suffix))),
+    handles.filter(
+      (handle) =>
+        !attaching.has(handle) && !isEarlyHandle(handle) && !suffixes.some((suffix) => handle.endsWith(suffix)),
+    ),
   )
 }
 

@@ -9,6 +9,7 @@ import { BlockView } from '../ipam/block-view.ts'
 import { HandleIndex } from '../ipam/handle-index.ts'
 import { reservedPrefixes } from '../ipam/reservations.ts'
 import type { IPPool } from '../resources.ts'
+import { EarlyClaims } from './early-claims.ts'
 import { PendingReleases } from './pending-releases.ts'
 import type { NodeSources } from './sources.ts'
 
@@ -21,6 +22,7 @@ export interface NodeContext {
   readonly store: BlockStore
   readonly assigner: Assigner
   readonly handles: HandleIndex
+  readonly early: EarlyClaims
   readonly releases: PendingReleases
   /** ADD and DEL of one host interface run one after the other. */
   readonly locks: KeyedLock
@@ -59,6 +61,7 @@ export function createContext(settings: RoutedSettings, sources: NodeSources, an
       now: Date.now,
       reserved: () => reservedPrefixes(reservations.list()),
     }),
+    early: new EarlyClaims({ node: deps, store, handles }),
     releases: new PendingReleases(deps.paths.stateFolder),
     locks: new KeyedLock(),
     attaching: new Set(),

@@ -46,15 +46,21 @@ export async function giveBackAll(
 
 /** Frees what the handle holds, now, or as soon as the API server is back. */
 export async function giveBack(context: NodeContext, handleId: string): Promise<void> {
-  const { deps, store, handles, releases } = context
+  const { deps, early, releases } = context
+  const held = [handleId, early.takenBy(handleId) ?? []].flat()
   try {
-    const release = releaseOwn({ store, handles }, handleId)
+    const release = releaseAll(context, handleId, held)
     await withDeadline(release, { what: `the release of ${handleId}`, timeoutMs: patienceMs })
   } catch (error) {
     if (!isTransient(error) && !(error instanceof TimeoutError)) throw error
-    await releases.add(handleId)
+    for (const each of held) await releases.add(each)
     deps.log.warn({ handleId, error: describeError(error) }, 'address will be released when the API server is back')
   }
+}
+
+async function releaseAll({ early, store, handles }: NodeContext, handleId: string, held: string[]): Promise<void> {
+  await early.drop(handleId)
+  await Promise.all(held.map((each) => releaseOwn({ store, handles }, each)))
 }
 
 /** Removes the interface and with it the route to the pod. One of a newer sandbox of the same pod stays. */

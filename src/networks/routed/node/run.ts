@@ -11,6 +11,7 @@ import type {
   NetworkStatus,
   NodeDeps,
   NodeSide,
+  Preparation,
 } from '../../driver.ts'
 import { clusterPrefixes } from '../cluster-prefixes.ts'
 import type { RoutedConfig, RoutedSettings } from '../config.ts'
@@ -29,6 +30,7 @@ import { NftTable } from './nft-table.ts'
 import { NodeBird } from './node-bird.ts'
 import { OwnAddress } from './own-address.ts'
 import { type Part, Parts, type Upkeep } from './parts.ts'
+import { prepare } from './prepare.ts'
 import { removeFromNode } from './remove.ts'
 import { NodeRepair } from './repair/node-repair.ts'
 import { Repairs } from './repair/repairs.ts'
@@ -47,6 +49,7 @@ export function routedNodeSide(settings: RoutedSettings, deps: NodeDeps): NodeSi
 
 class RoutedNode implements NodeSide<RoutedConfig> {
   readonly addresses: AddressManagement
+  readonly preparation: Preparation<RoutedConfig>
   readonly #settings: RoutedSettings
   readonly #deps: NodeDeps
   readonly #sources: NodeSources
@@ -77,6 +80,10 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       restoreSenders: () => this.#senders.sync(),
     })
     this.addresses = addressManagement(this.#context)
+    this.preparation = {
+      prepare: (expected) => prepare(this.#context, expected),
+      settle: (pod) => this.#context.early.settle(pod),
+    }
     this.#repairs = new Repairs(deps.log)
     this.#nft = new NftTable({
       kernel: deps.kernel,
@@ -115,6 +122,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     // First: a stray interface would be given back the route to an address that is another's.
     await this.#repair.removeStrays()
     await restoreHostInterfaces(kernel, log)
+    await this.#context.early.resume()
     await completeClaims(this.#context, affinities)
     this.#unsubscribe = subscribe(this.#sources, this.#parts.change)
     // Not waited for: a cluster may lack the kind.
@@ -132,6 +140,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
       this.#address.stop(),
       this.#repair.stop(),
       this.#parts.stop(),
+      this.#context.early.stop(),
       this.#context.handles.stop(),
       this.#tunnels.stop(),
     ])

@@ -73,7 +73,8 @@ async function ipamProblems(
 ): Promise<string[]> {
   if (ref.config.ipamPlugin !== undefined) return await pluginProblems(context, ref, result)
   const handleId = handleOf(ref)
-  const held = context.store.view.addressesOf(handleId)
+  const { early, store } = context
+  const held = [handleId, early.takenBy(handleId) ?? []].flat().flatMap((each) => store.view.addressesOf(each))
   const missing = addresses.filter((address) => !held.includes(address))
   if (missing.length === 0 || (await isOutsideIpam(context, ref))) return []
   return missing.map((address) => `${address} is not allocated to ${handleId}`)

@@ -1,0 +1,53 @@
+import { UndoStack } from '../../../base/undo.ts'
+import type { AttachRequest, ExpectedAttachment } from '../../driver.ts'
+import type { RoutedConfig } from '../config.ts'
+import { releaseOwn } from '../ipam/release.ts'
+import { assignAddresses, type Decided, decide } from './assign-addresses.ts'
+import type { NodeContext } from './context.ts'
+import type { EarlyKey } from './early-claims.ts'
+
+type Request = AttachRequest<RoutedConfig>
+type Expected = ExpectedAttachment<RoutedConfig>
+
+/** Claims the addresses of an attachment that is to come. Throws ConfigError, IpamError, KubeError. */
+export async function prepare(context: NodeContext, expected: Expected): Promise<void> {
+  const request = { ...expected, containerId: expected.pod.uid }
+  const decided = await decide(context, request)
+  if (expected.config.ipamPlugin !== undefined || !isAnyAddress(decided)) return
+  await context.early.claim(keyOf(expected), wishOf(decided), async (handleId) => {
+    const undo = new UndoStack()
+    undo.push('the addresses', () => releaseOwn(context, handleId))
+    try {
+      return await assignAddresses(context, request, { ...decided, handleId, signal: AbortSignal.timeout(patienceMs) })
+    } catch (error) {
+      throw await undo.unwind(error)
+    }
+  })
+}
+
+/** How long a claim that nobody waits for may take. */
+const patienceMs = 30_000
+
+/** What was claimed for the pod before it had this container. */
+export async function takeEarly(
+  { early }: NodeContext,
+  request: Request,
+  { decided, handleId }: { decided: Decided; handleId: string },
+): Promise<readonly string[] | undefined> {
+  return request.config.ipamPlugin === undefined && isAnyAddress(decided)
+    ? await early.take(keyOf(request), wishOf(decided), handleId)
+    : undefined
+}
+
+/** A certain address is taken when it is needed: until then it may be its predecessor's. */
+function isAnyAddress({ plan }: Decided): boolean {
+  return !plan.isOutsideIpam && plan.wishes.every(({ address }) => address === undefined)
+}
+
+function wishOf({ plan }: Decided): string {
+  return JSON.stringify(plan.wishes)
+}
+
+function keyOf({ pod, config, ifName }: Pick<Expected, 'pod' | 'config' | 'ifName'>): EarlyKey {
+  return { pod, networkName: config.networkName, ifName }
+}
