@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { TwinlaneError } from './errors.ts'
 
@@ -29,6 +29,8 @@ export interface InterfaceAddress {
  * IPv6 address becomes IPv4.
  */
 export function parseAddress(text: string): { family: Family; address: string } {
+  // Of IPv4 one form alone passes, and it is the canonical one.
+  if (isIPv4(text)) return { family: 4, address: text }
   if (isIP(text) === 0 || text.includes('%')) throw new AddressError(`"${text}" is not an IP address`)
   const parsed = ipaddr.process(text)
   return { family: parsed.kind() === 'ipv4' ? 4 : 6, address: parsed.toString() }
@@ -43,10 +45,12 @@ export function familyOf(address: string): Family {
 }
 
 export function addressToBigint(address: string): bigint {
+  if (isIPv4(address)) return BigInt(ipv4ToNumber(address))
   return bytesToBigint(ipaddr.process(parseAddress(address).address).toByteArray())
 }
 
 export function bigintToAddress(value: bigint, family: Family): string {
+  if (family === 4) return numberToIpv4(Number(value))
   return ipaddr.fromByteArray(bigintToBytes(value, family)).toString()
 }
 
@@ -127,4 +131,15 @@ function bytesToBigint(bytes: number[]): bigint {
 function bigintToBytes(value: bigint, family: Family): number[] {
   const size = family === 4 ? 4 : 16
   return Array.from({ length: size }, (_, index) => Number((value >> BigInt(8 * (size - 1 - index))) & 0xffn))
+}
+
+/** Arithmetic of IPv4 is done in numbers: a node does it some hundred times for a pod. */
+function ipv4ToNumber(address: string): number {
+  return address.split('.').reduce((value, byte) => value * 256 + Number(byte), 0)
+}
+
+/** Throws RangeError for what is no IPv4 address. */
+function numberToIpv4(value: number): string {
+  if (value < 0 || value > 0xffffffff) throw new RangeError(`${value} is not the number of an IPv4 address`)
+  return [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255].join('.')
 }

@@ -271,6 +271,8 @@ export interface WatchFilter {
    * that listens. Rules, which concern no device, are left out.
    */
   readonly devices: readonly string[]
+  /** But not these, in the same form. @default none */
+  readonly except?: readonly string[]
   /** Only events of these kinds. @default all */
   readonly kinds?: readonly (keyof KernelObjects)[]
 }

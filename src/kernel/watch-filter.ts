@@ -7,7 +7,12 @@ export function concerns(
   names: { get(index: number): string | undefined },
 ): boolean {
   if (filter.kinds?.includes(event.kind) === false) return false
-  return devicesOf(event, names).some((device) => filter.devices.some((pattern) => matches(pattern, device)))
+  return devicesOf(event, names).some((device) => isWatched(device, filter))
+}
+
+/** Whether the filter names the device. */
+export function isWatched(device: string, { devices, except = [] }: WatchFilter): boolean {
+  return devices.some((pattern) => matches(pattern, device)) && !except.some((pattern) => matches(pattern, device))
 }
 
 function matches(pattern: string, device: string): boolean {

@@ -1,10 +1,10 @@
 import { closeSync } from 'node:fs'
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import type { KernelEvent, KernelObjects, NftChange } from './kernel.ts'
+import type { KernelEvent, KernelObjects, NftChange, WatchFilter } from './kernel.ts'
 import { CLOEXEC, check, libc, NONBLOCK } from './libc.ts'
 import { decodeAddress } from './netlink/address.ts'
 import { AF_UNSPEC, RTM } from './netlink/constants.ts'
-import { decodeLink, linkFamily } from './netlink/link.ts'
+import { decodeLink, linkFamily, linkIndex, linkName } from './netlink/link.ts'
 import type { Message } from './netlink/message.ts'
 import { decodeFdb, decodeNeighbor } from './netlink/neighbor.ts'
 import { decodeNetconf } from './netlink/netconf.ts'
@@ -14,7 +14,7 @@ import { decodeRule } from './netlink/rule.ts'
 import { receiveWatched } from './netlink/socket.ts'
 import type { WatchCommand, WatchReport, WatchSource } from './protocol.ts'
 import { linkOf } from './read.ts'
-import { concerns } from './watch-filter.ts'
+import { concerns, isWatched } from './watch-filter.ts'
 
 /** A thread that sits in poll() cannot be ended from outside; this is how long the process may have to wait for it. */
 const POLL_TIMEOUT_MS = 200
@@ -104,9 +104,22 @@ function report(watched: Watched, tools: { buffer: Buffer; say: (report: WatchRe
 
 function kernelEvents(messages: readonly Message[], { names, filter }: Watched): KernelEvent[] {
   return messages
+    .filter((message) => filter === undefined || mayConcern(message, filter, names))
     .map((message) => decodeEvent(message, names))
     .filter((event) => event !== undefined)
     .filter((event) => filter === undefined || concerns(event, filter, names))
+}
+
+/**
+ * A cheap look before a message is read in full: on a busy node most are about devices that nobody asked for, and one
+ * about a link is a kilobyte and more.
+ */
+function mayConcern({ type, body }: Message, filter: WatchFilter, names: Map<number, string>): boolean {
+  if (type !== RTM.NEWLINK && type !== RTM.DELLINK) return true
+  const name = linkName(body)
+  if (name === undefined || linkFamily(body) !== AF_UNSPEC) return true
+  names.set(linkIndex(body), name)
+  return filter.kinds?.includes('link') !== false && isWatched(name, filter)
 }
 
 /** One for each table: a transaction may have thousands of messages. */

@@ -9,7 +9,16 @@ import {
   NETNSA_NSID,
   VETH_INFO_PEER,
 } from './constants.ts'
-import { type Attribute, attributes, cString, decodeAttributes, encodeAttributes, readCString, u32 } from './message.ts'
+import {
+  type Attribute,
+  attributes,
+  cString,
+  decodeAttributes,
+  encodeAttributes,
+  findAttribute,
+  readCString,
+  u32,
+} from './message.ts'
 
 /** Attributes of a link that can be set; namespaces by file descriptor. */
 export interface LinkSettings {
@@ -109,6 +118,12 @@ export function decodeLink(body: Buffer): LinkReport {
 /** The index of a link message. */
 export function linkIndex(body: Buffer): number {
   return body.readInt32LE(4)
+}
+
+/** The name in a link message, read without the rest of it. */
+export function linkName(body: Buffer): string | undefined {
+  const found = findAttribute(body.subarray(16), IFLA.IFNAME)
+  return found === undefined ? undefined : readCString(found)
 }
 
 /** The address family of a link message; bridges send their own kind. */

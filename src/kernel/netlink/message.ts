@@ -91,6 +91,17 @@ export function decodeAttributes(buffer: Buffer): Map<number, Buffer> {
   return found
 }
 
+/** The first attribute of a type, without reading further. */
+export function findAttribute(buffer: Buffer, type: number): Buffer | undefined {
+  for (let offset = 0; offset + 4 <= buffer.length; ) {
+    const length = buffer.readUInt16LE(offset)
+    if (length < 4 || offset + length > buffer.length) return undefined
+    if ((buffer.readUInt16LE(offset + 2) & NLA_TYPE_MASK) === type) return buffer.subarray(offset + 4, offset + length)
+    offset += align4(length)
+  }
+  return undefined
+}
+
 export function encodeMessage(message: Message): Buffer {
   const buffer = Buffer.alloc(NLMSG_HEADER_LENGTH + message.body.length)
   buffer.writeUInt32LE(buffer.length, 0)

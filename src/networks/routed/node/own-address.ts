@@ -2,6 +2,7 @@ import type { KernelWatch } from '../../../kernel/kernel.ts'
 import type { NodeDeps } from '../../driver.ts'
 import type { RoutedSettings } from '../config.ts'
 import { isGlobalUnicast } from './detect-address.ts'
+import { hostInterfacePrefix } from './names.ts'
 import { annotationOf, type DetectionMethod, ensureNodeAddress, mtuOf, type NodeAddress } from './node-address.ts'
 import type { Reports } from './reports.ts'
 
@@ -52,7 +53,7 @@ export class OwnAddress {
         if (event.kind === 'link' && event.object.name === this.interfaceName) this.#options.onChange()
       },
       stale,
-      { devices: ['*'], kinds: ['address', 'link'] },
+      { devices: ['*'], except: [`${hostInterfacePrefix}*`], kinds: ['address', 'link'] },
     )
     await this.#watch.ready
     await this.#detect({ keepsStored: false }, signal)
