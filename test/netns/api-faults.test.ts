@@ -114,17 +114,19 @@ describe('a node whose API server', () => {
   }
 
   it.each(cases)(
-    '$what removes pods, adds none or whole ones, and has nothing left',
+    '$what removes pods, adds those that it knew before, others whole or not at all, and has nothing left',
     async ({ fault, refusal }) => {
       const known = await newPod('known')
       const before = await newPod('before')
       const sandbox = await add(before)
+      await expect.poll(() => node.claimsFor(known)).toHaveLength(2)
       await breakApi(fault)
       await del(sandbox)
       const unknown = await newPod('unknown')
       const pods = [known, unknown]
-      if (refusal !== undefined) await Promise.all(pods.map((pod) => addIsRefused(pod, refusal)))
-      else for (const each of await Promise.all(pods.map(add))) await del(each)
+      const whole = refusal === undefined ? pods : [known]
+      if (refusal !== undefined) await addIsRefused(unknown, refusal)
+      for (const each of await Promise.all(whole.map(add))) await del(each)
       await proxy.heal()
       for (const each of await Promise.all(pods.map(add))) await del(each)
       for (const pod of [before, ...pods]) await node.deletePod(pod)

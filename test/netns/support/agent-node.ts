@@ -9,6 +9,7 @@ import { nodes, pods } from '../../../src/kube/resources/core.ts'
 import { networkAttachmentDefinitions } from '../../../src/kube/resources/net-attach-def.ts'
 import { installResources } from '../../../src/lab/install-resources.ts'
 import { allocationsOf } from '../../../src/networks/routed/ipam/block.ts'
+import { isEarlyHandle } from '../../../src/networks/routed/ipam/handles.ts'
 import { ipamBlocks, ipamHandles } from '../../../src/networks/routed/resources.ts'
 import { makeTestFolder, removeTestFolder, testDefinition, testPod } from '../../support/agent.ts'
 import { startTestApiServer, type TestApiServer } from '../../support/api-server.ts'
@@ -197,10 +198,18 @@ export class AgentNode {
     return { outcome, kill }
   }
 
-  /** Everything that pods are known to make, for a comparison with nothing. */
+  /** Addresses that are taken for a pod that has no container yet. */
+  async claimsFor(podName: string): Promise<string[]> {
+    const { uid = '' } = (await this.kube.get(pods, podName, 'default')).metadata
+    const allocations = (await this.kube.list(ipamBlocks)).items.flatMap(allocationsOf)
+    return allocations.filter(({ attributes }) => isClaimedFor(uid, attributes.handle_id)).map(({ address }) => address)
+  }
+
+  /** Everything that pods are known to make, and that is not taken for one that is still to come, for a comparison with nothing. */
   async traces(): Promise<Record<string, readonly string[]>> {
     const blocks = (await this.kube.list(ipamBlocks)).items
     const handles = (await this.kube.list(ipamHandles)).items
+    const waiting = (await this.kube.list(pods)).items.map(({ metadata }) => metadata.uid ?? '')
     const routes = (await ip(host, 'route')).split('\n').filter((line) => line.includes('cali'))
     const rules = (await ip(host, 'rule')).split('\n').filter((line) => !/^(0|3276[67]):|^$/.test(line))
     return {
@@ -209,7 +218,10 @@ export class AgentNode {
       rules,
       records: await readdir(join(this.#folder, 'state/attachments')),
       leases: (await readdir(join(this.#folder, 'ipam/bridge')).catch(() => [])).filter((name) => /^\d/.test(name)),
-      allocations: blocks.flatMap(allocationsOf).map(({ address }) => address),
+      allocations: blocks
+        .flatMap(allocationsOf)
+        .filter(({ attributes: { handle_id } }) => !waiting.some((uid) => isClaimedFor(uid, handle_id)))
+        .map(({ address }) => address),
       handles: handles.map(({ metadata }) => metadata.name),
     }
   }
@@ -220,6 +232,11 @@ export class AgentNode {
     const ipam = this.#options.bridgeIpam === 'calico-ipam' ? { type: 'calico-ipam' } : hostLocal
     return { cniVersion: '1.0.0', name: 'bridge', type: 'bridge', bridge: 'br-kill', ipam }
   }
+}
+
+/** Taken when the pod was bound to the node, before it has a container. */
+function isClaimedFor(uid: string, handleId: string | null | undefined): boolean {
+  return handleId != null && isEarlyHandle(handleId) && handleId.includes(uid)
 }
 
 export const noTraces = { veths: [], routes: [], rules: [], records: [], leases: [], allocations: [], handles: [] }
