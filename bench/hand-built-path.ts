@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawnProcess } from '../src/base/exec.ts'
-import type { Operation } from '../src/kernel/kernel.ts'
+import type { Operation, Rule } from '../src/kernel/kernel.ts'
 import { createKernel } from '../src/kernel/linux.ts'
 import type { BenchLab } from './lab.ts'
 
@@ -13,8 +13,24 @@ export interface PathEnd {
 
 const bridge = 'br-ens2'
 
-/** Two such paths can be there at once. */
-export type Path = 0 | 1
+/** Three such paths can be there at once. */
+export type Path = 0 | 1 | 2
+
+/** What else the hosts of a path do, as a node of the cluster does. */
+export interface HostDuties {
+  /** A rule for what leaves the cluster: the kernel then tracks connections. */
+  readonly masquerades?: boolean
+  /** The routing rules that the OVN network has on a node: each lookup of a route passes them, on whosever's behalf. */
+  readonly hasRules?: boolean
+}
+
+/** As many, and of the kinds, as a node of the article has; no packet of the path meets one. */
+const rules: readonly Operation[] = [
+  { family: 4, priority: 14400, table: 254, inputDevice: 'ovn-k8s-mp0', suppressPrefixLength: 0 },
+  { family: 4, priority: 14401, table: 14400, inputDevice: 'ovn-k8s-mp0' },
+  { family: 4, priority: 14402, table: 254, from: '192.0.2.1/32', suppressPrefixLength: 0 },
+  { family: 4, priority: 14403, table: 14400, from: '192.0.2.1/32' },
+].map((rule): Operation => ({ op: 'ensureRule', rule: rule as Rule }))
 
 /** What natOutgoing asks for, in a table of one rule: the kernel then tracks connections on the host. */
 const masquerading = `table inet hand {
@@ -26,12 +42,12 @@ const masquerading = `table inet hand {
 
 /**
  * Two more hosts on the lab's fabric, each with a pod, as somebody who knows the kernel would set them up: veths,
- * forwarding and a static route; with `masquerades` a rule for what leaves the cluster. No agent, no BIRD. Everything is
- * gone with the processes that hold the namespaces, after the task.
+ * forwarding and a static route, and the duties. No agent, no BIRD. Everything is gone with the processes that hold the
+ * namespaces, after the task.
  */
 export async function withHandBuiltPath<T>(
   lab: BenchLab,
-  options: { path: Path; masquerades: boolean },
+  options: { path: Path } & HostDuties,
   task: (from: PathEnd, to: PathEnd) => Promise<T>,
 ): Promise<T> {
   const holders: ChildProcess[] = []
@@ -52,7 +68,8 @@ export async function withHandBuiltPath<T>(
       const [host, pod] = [await netns(), await netns()]
       await kernel.apply(fabric, cable(index, host))
       await kernel.apply(host, hostOperations(index, pod))
-      if (options.masquerades) await kernel.nft(host, masquerading)
+      if (options.masquerades === true) await kernel.nft(host, masquerading)
+      if (options.hasRules === true) await kernel.apply(host, rules)
       await kernel.apply(pod, podOperations(index))
       ends.push({ netns: pod, address: podAddress(index) })
     }

@@ -38,6 +38,8 @@ const virtualNodeSchema: Schema = {
         },
         ipv4VXLANTunnelAddr: text,
         vxlanTunnelMACAddr: text,
+        ipv6VXLANTunnelAddr: text,
+        vxlanTunnelMACAddrV6: text,
         orchRefs: { type: 'array', items: { type: 'object', properties: { nodeName: text, orchestrator: text } } },
       },
     },

@@ -66,6 +66,8 @@ export interface RoutedSettingsFile {
   ipv6PoolCidr?: string | undefined
   /** CALICO_IPV6POOL_BLOCK_SIZE @default 122 */
   ipv6BlockSize?: number
+  /** CALICO_IPV6POOL_VXLAN @default Never */
+  ipv6VxlanMode?: 'Never' | 'Always' | 'CrossSubnet'
   /** CALICO_IPV6POOL_NAT_OUTGOING @default false */
   ipv6NatOutgoing?: boolean
   /** IP_AUTODETECTION_METHOD; `none`: no IPv4. @default first-found */

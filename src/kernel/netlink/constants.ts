@@ -70,7 +70,7 @@ export const IFLA_INFO_KIND = 1
 export const IFLA_INFO_DATA = 2
 export const VETH_INFO_PEER = 1
 
-export const IFLA_VXLAN = { ID: 1, LOCAL: 4, LEARNING: 7, PORT: 15 } as const
+export const IFLA_VXLAN = { ID: 1, LOCAL: 4, LEARNING: 7, PORT: 15, LOCAL6: 17 } as const
 
 export const NETCONFA = { IFINDEX: 1, FORWARDING: 2, RP_FILTER: 3, PROXY_NEIGH: 5 } as const
 

@@ -1,3 +1,4 @@
+import { familyOf } from '../../base/ip.ts'
 import { ipBytes, ipText } from './address.ts'
 import { IFLA, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_VXLAN } from './constants.ts'
 import { type Attribute, attributes, cString, decodeAttributes, u8, u16be, u32 } from './message.ts'
@@ -13,7 +14,7 @@ export interface VxlanIdentity {
 export function vxlanInfo({ id, port, local, isLearning }: VxlanIdentity): Attribute[] {
   const data = attributes(
     [IFLA_VXLAN.ID, u32(id)],
-    [IFLA_VXLAN.LOCAL, ipBytes(local)],
+    [familyOf(local) === 4 ? IFLA_VXLAN.LOCAL : IFLA_VXLAN.LOCAL6, ipBytes(local)],
     [IFLA_VXLAN.PORT, u16be(port)],
     [IFLA_VXLAN.LEARNING, u8(isLearning ? 1 : 0)],
   )
@@ -26,7 +27,7 @@ export function decodeVxlan(body: Buffer): VxlanIdentity | undefined {
   const data = info === undefined ? undefined : decodeAttributes(info).get(IFLA_INFO_DATA)
   if (data === undefined) return undefined
   const found = decodeAttributes(data)
-  const local = found.get(IFLA_VXLAN.LOCAL)
+  const local = found.get(IFLA_VXLAN.LOCAL) ?? found.get(IFLA_VXLAN.LOCAL6)
   return {
     id: found.get(IFLA_VXLAN.ID)?.readUInt32LE(0) ?? 0,
     port: found.get(IFLA_VXLAN.PORT)?.readUInt16BE(0) ?? 0,

@@ -16,6 +16,7 @@ describe('settings of the routed network', () => {
       blockSize: 26,
       natOutgoing: true,
       ipv6BlockSize: 122,
+      ipv6VxlanMode: 'Never',
       ipv6NatOutgoing: false,
       ipipMode: 'Never',
       vxlanMode: 'Never',

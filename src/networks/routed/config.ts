@@ -23,6 +23,7 @@ const settingsSchema = z.strictObject({
   vxlanMode: encapsulationMode.default('Never'),
   ipv6PoolCidr: cidr.optional(),
   ipv6BlockSize: z.int().min(116).max(128).default(122),
+  ipv6VxlanMode: encapsulationMode.default('Never'),
   ipv6NatOutgoing: z.boolean().default(false),
   ipAutodetectionMethod: z.string().default('first-found'),
   ip6AutodetectionMethod: z.string().optional(),

@@ -26,6 +26,8 @@ export interface VirtualNodeSpec {
   }
   ipv4VXLANTunnelAddr?: string
   vxlanTunnelMACAddr?: string
+  ipv6VXLANTunnelAddr?: string
+  vxlanTunnelMACAddrV6?: string
   orchRefs?: { nodeName?: string; orchestrator: string }[]
 }
 
@@ -39,6 +41,8 @@ export const nodeAnnotations = {
   routeReflectorClusterId: 'projectcalico.org/RouteReflectorClusterID',
   vxlanTunnelAddress: 'projectcalico.org/IPv4VXLANTunnelAddr',
   vxlanTunnelMac: 'projectcalico.org/VXLANTunnelMACAddr',
+  vxlanTunnelAddress6: 'projectcalico.org/IPv6VXLANTunnelAddr',
+  vxlanTunnelMac6: 'projectcalico.org/VXLANTunnelMACAddrV6',
   ipipTunnelAddress: 'projectcalico.org/IPv4IPIPTunnelAddr',
   /** Labels of the core Node as JSON, as calicoctl shows them. Written by nobody, ignored when applied. */
   kubeLabels: 'projectcalico.org/kube-labels',
@@ -123,6 +127,8 @@ function specOf(core: NodeResource): VirtualNodeSpec {
     ...(Object.keys(bgp).length === 0 ? {} : { bgp }),
     ...field('ipv4VXLANTunnelAddr', annotations[nodeAnnotations.vxlanTunnelAddress]),
     ...field('vxlanTunnelMACAddr', annotations[nodeAnnotations.vxlanTunnelMac]),
+    ...field('ipv6VXLANTunnelAddr', annotations[nodeAnnotations.vxlanTunnelAddress6]),
+    ...field('vxlanTunnelMACAddrV6', annotations[nodeAnnotations.vxlanTunnelMac6]),
     orchRefs: [{ nodeName: core.metadata.name, orchestrator: 'k8s' }],
   }
 }

@@ -29,7 +29,7 @@ export interface RoutedNode {
   readonly birdConfigFile: string
   readonly events: string[]
   protocols(): Promise<BirdProtocolState[]>
-  /** `fd00:100::…` of the node on the fabric. */
+  /** `fd00:100::…` of the node on the fabric, for an address in 192.168.100. */
   readonly address6: string
   /** `ip` in the node's namespace. */
   ip(...args: string[]): Promise<string>
@@ -79,7 +79,7 @@ export async function createRoutedCluster(
     const home = join(folder, name)
     await mkdir(home, { recursive: true })
     await plugIn(name, address)
-    cleanups.push(async () => void (await exec('ip', ['netns', 'del', name])))
+    cleanups.push(() => unplug(name))
     kube.seed(nodes, { metadata: { name, labels: { 'kubernetes.io/hostname': name } } })
     const events: string[] = []
     const informers = {
@@ -198,9 +198,16 @@ async function plugIn(name: string, address: string): Promise<void> {
   await exec('ip', ['-n', name, 'link', 'set', 'ens2', 'up'])
 }
 
-/** The node's number is its address' last byte. */
+/** The cable first: a namespace's devices go some time after it, and the next cluster uses the names again. */
+async function unplug(name: string): Promise<void> {
+  await exec('ip', ['link', 'del', `p-${name}`], { okCodes: [0, 1] })
+  await exec('ip', ['netns', 'del', name])
+}
+
+/** The node's number is its address' last byte, that of its subnet the byte before. */
 function address6Of(address: string): string {
-  return `fd00:100::${address.split('.').at(-1)}`
+  const [, , subnet, number] = address.split('.')
+  return `fd00:${subnet}::${number}`
 }
 
 function requestFor(name: string, ipam: object = {}): AttachRequest<RoutedConfig> {

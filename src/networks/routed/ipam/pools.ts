@@ -65,8 +65,11 @@ export function blocksOfOtherSize(pool: IPPool, blocks: readonly IPAMBlock[]): C
 }
 
 /** Pools that the node's own address on a tunnel may come from: those that the tunnel is for (as Calico does). */
-export function selectTunnelPools(pools: readonly IPPool[], nodeLabels: Labels): IPPool[] {
-  const fit = usablePools(pools, 4)
+export function selectTunnelPools(
+  pools: readonly IPPool[],
+  { family, nodeLabels }: { family: Family; nodeLabels: Labels },
+): IPPool[] {
+  const fit = usablePools(pools, family)
     .filter(({ spec }) => selects(spec.nodeSelector, nodeLabels))
     .filter(({ spec }) => spec.allowedUses?.includes('Tunnel') ?? true)
   if (fit.length > 0) return fit

@@ -23,8 +23,8 @@ export async function ensureDefaultPools(
     await ensurePool(deps, defaultPool(4, { cidr, blockSize, natOutgoing, ipipMode, vxlanMode }))
   }
   if (ipv6PoolCidr !== undefined && !known.includes(6)) {
-    const { ipv6BlockSize: blockSize, ipv6NatOutgoing: natOutgoing } = settings
-    await ensurePool(deps, defaultPool(6, { cidr: ipv6PoolCidr, blockSize, natOutgoing }))
+    const { ipv6BlockSize: blockSize, ipv6NatOutgoing: natOutgoing, ipv6VxlanMode: vxlanMode } = settings
+    await ensurePool(deps, defaultPool(6, { cidr: ipv6PoolCidr, blockSize, natOutgoing, vxlanMode }))
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Family } from '../../../base/ip.ts'
 import type { KernelWatch } from '../../../kernel/kernel.ts'
 import type { NodeDeps } from '../../driver.ts'
 import type { RoutedSettings } from '../config.ts'
@@ -17,7 +18,7 @@ export class OwnAddress {
   readonly #deps: NodeDeps
   readonly #options: OwnAddressOptions
   readonly #methods: readonly DetectionMethod[]
-  #found: NodeAddress | undefined
+  #found: ReadonlyMap<Family, NodeAddress> = new Map()
   #doubts: readonly string[] = []
   #watch: KernelWatch | undefined
   /** An address has come or gone since the last look. */
@@ -29,14 +30,24 @@ export class OwnAddress {
     this.#methods = detectionMethods(settings)
   }
 
-  /** The interface that holds the address; undefined while none does. */
+  /** The interface that holds the address, of the first family of which one does; undefined while none does. */
   get interfaceName(): string | undefined {
-    return this.#found?.interfaceName
+    return this.#first?.interfaceName
   }
 
   /** Of that interface. */
   get mtuBytes(): number | undefined {
-    return this.#found?.mtuBytes
+    return this.#first?.mtuBytes
+  }
+
+  /** The interface that holds the address of a family, and its MTU, as far as they are known. */
+  interfaceOf(family: Family): { readonly name: string | undefined; readonly mtuBytes: number | undefined } {
+    const found = this.#found.get(family)
+    return { name: found?.interfaceName, mtuBytes: found?.mtuBytes }
+  }
+
+  get #first(): NodeAddress | undefined {
+    return [...this.#found.values()].find(({ interfaceName }) => interfaceName !== undefined)
   }
 
   /** Looks, and looks again whenever an address comes or goes. Throws TwinlaneError. */
@@ -50,7 +61,7 @@ export class OwnAddress {
       (event) => {
         if (event.kind === 'address' && isGlobalUnicast(event.object.address)) stale()
         // Its MTU may be another now.
-        if (event.kind === 'link' && event.object.name === this.interfaceName) this.#options.onChange()
+        if (event.kind === 'link' && this.#isOn(event.object.name)) this.#options.onChange()
       },
       stale,
       { devices: ['*'], except: [`${hostInterfacePrefix}*`], kinds: ['address', 'link'] },
@@ -73,10 +84,18 @@ export class OwnAddress {
     const isMissing = this.#methods.some(({ family }) => annotations?.[annotationOf[family]] === undefined)
     if (node !== undefined && (isMissing || this.#isStale)) {
       await this.#lookAgain()
-    } else if (this.#found?.interfaceName !== undefined) {
-      const mtuBytes = await mtuOf(this.#deps.kernel, this.#found.interfaceName)
-      this.#found = { ...this.#found, mtuBytes }
+    } else {
+      this.#found = new Map(await Promise.all([...this.#found].map((each) => this.#withMtu(each))))
     }
+  }
+
+  #isOn(device: string): boolean {
+    return [...this.#found.values()].some(({ interfaceName }) => interfaceName === device)
+  }
+
+  async #withMtu([family, found]: [Family, NodeAddress]): Promise<[Family, NodeAddress]> {
+    if (found.interfaceName === undefined) return [family, found]
+    return [family, { ...found, mtuBytes: await mtuOf(this.#deps.kernel, found.interfaceName) }]
   }
 
   async #lookAgain(): Promise<void> {
@@ -91,10 +110,12 @@ export class OwnAddress {
   }
 
   async #detect({ keepsStored }: { keepsStored: boolean }, signal: AbortSignal): Promise<void> {
-    const found: NodeAddress[] = []
-    for (const how of this.#methods) found.push(await ensureNodeAddress(this.#deps, { ...how, keepsStored }, signal))
-    this.#found = found.find(({ interfaceName }) => interfaceName !== undefined)
-    this.#report(found.flatMap(({ doubts }) => doubts))
+    const found = new Map<Family, NodeAddress>()
+    for (const how of this.#methods) {
+      found.set(how.family, await ensureNodeAddress(this.#deps, { ...how, keepsStored }, signal))
+    }
+    this.#found = found
+    this.#report([...found.values()].flatMap(({ doubts }) => doubts))
   }
 
   /** Each once, and again when it was away in between. */

@@ -3,14 +3,12 @@ import { isNotFound } from '../../../kube/errors.ts'
 import { nodes } from '../../../kube/resources/core.ts'
 import { releaseByHandle } from '../ipam/release.ts'
 import { tunnelRouteProtocol } from '../tunnels/build-tunnels.ts'
-import { type Encapsulation, tunnelDevices } from '../tunnels/encapsulation.ts'
-import { nodeAnnotations } from '../virtual-node.ts'
+import { type Encapsulation, encapsulations, tunnelDevices } from '../tunnels/encapsulation.ts'
+import { endAnnotations } from '../tunnels/tunnel-node.ts'
 import { nftTable } from './build-nft.ts'
 import type { NodeContext } from './context.ts'
 import { senderRemoval } from './senders/build-senders.ts'
 import { tunnelHandle } from './tunnel-end.ts'
-
-const kinds = Object.keys(tunnelDevices) as Encapsulation[]
 
 /**
  * Takes back what the network did on a node that leaves: tunnels with their routes and addresses, the nftables table.
@@ -22,8 +20,8 @@ export async function removeFromNode({ deps, store }: NodeContext): Promise<void
   await runAll('taking back the routed network', [
     () => forgetTunnels(deps),
     () => removeRoutes(deps),
-    ...kinds.map((kind) => () => removeDevice(deps, kind)),
-    ...kinds.map((kind) => async () => {
+    ...encapsulations.map((kind) => () => removeDevice(deps, kind)),
+    ...encapsulations.map((kind) => async () => {
       await releaseByHandle({ kube, store }, tunnelHandle(kind, nodeName))
     }),
     () => kernel.nft(undefined, `add table ${nftTable}\ndelete table ${nftTable}\n${senderRemoval}`),
@@ -33,8 +31,8 @@ export async function removeFromNode({ deps, store }: NodeContext): Promise<void
 type Deps = NodeContext['deps']
 
 async function forgetTunnels({ kube, nodeName }: Deps): Promise<void> {
-  const { vxlanTunnelAddress, vxlanTunnelMac, ipipTunnelAddress } = nodeAnnotations
-  const annotations = { [vxlanTunnelAddress]: null, [vxlanTunnelMac]: null, [ipipTunnelAddress]: null }
+  const names = encapsulations.flatMap((kind) => Object.values(endAnnotations[kind]))
+  const annotations = Object.fromEntries(names.map((name) => [name, null]))
   try {
     await kube.patch(nodes, nodeName, { type: 'merge', body: { metadata: { annotations } } })
   } catch (error) {
@@ -43,7 +41,7 @@ async function forgetTunnels({ kube, nodeName }: Deps): Promise<void> {
 }
 
 async function removeRoutes({ kernel }: Deps): Promise<void> {
-  const routes = await kernel.routes(undefined, { family: 4, protocol: tunnelRouteProtocol })
+  const routes = await kernel.routes(undefined, { protocol: tunnelRouteProtocol })
   await kernel.apply(
     undefined,
     routes.map((route) => ({ op: 'deleteRoute', route })),
@@ -54,6 +52,7 @@ async function removeRoutes({ kernel }: Deps): Promise<void> {
 async function removeDevice({ kernel }: Deps, kind: Encapsulation): Promise<void> {
   const name = tunnelDevices[kind]
   const link = await kernel.findLink(undefined, name)
-  if (link?.kind !== kind) return
-  await kernel.apply(undefined, [kind === 'vxlan' ? { op: 'deleteLink', name } : { op: 'setLink', name, isUp: false }])
+  const isVxlan = kind !== 'ipip'
+  if (link?.kind !== (isVxlan ? 'vxlan' : kind)) return
+  await kernel.apply(undefined, [isVxlan ? { op: 'deleteLink', name } : { op: 'setLink', name, isUp: false }])
 }

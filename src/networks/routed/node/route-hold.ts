@@ -81,7 +81,7 @@ export class RouteHold {
   }
 
   async #replaced(): Promise<Set<string>> {
-    const routes = await this.#options.kernel.routes(undefined, { family: 4 })
+    const routes = await this.#options.kernel.routes(undefined)
     return new Set(
       routes.filter(({ protocol }) => protocol !== tunnelRouteProtocol).map(({ destination }) => destination),
     )

@@ -1,12 +1,17 @@
-import { hostPrefixOf } from '../../../base/ip.ts'
+import { type Family, hostPrefixOf } from '../../../base/ip.ts'
 import { KernelError, type Operation } from '../../../kernel/kernel.ts'
 import { nodes } from '../../../kube/resources/core.ts'
 import { addressesOf } from '../ipam/block.ts'
 import { poolOf, selectTunnelPools } from '../ipam/pools.ts'
 import { releaseOwn } from '../ipam/release.ts'
-import { type Encapsulation, encapsulationOf, overheadBytes, tunnelDevices } from '../tunnels/encapsulation.ts'
-import { vxlanMac } from '../tunnels/tunnel-node.ts'
-import { nodeAnnotations } from '../virtual-node.ts'
+import {
+  type Encapsulation,
+  encapsulationOf,
+  overheadBytes,
+  tunnelDevices,
+  tunnelFamilies,
+} from '../tunnels/encapsulation.ts'
+import { endAnnotations, vxlanMac } from '../tunnels/tunnel-node.ts'
 import type { NodeContext } from './context.ts'
 import { UnsupportedEncapsulationError } from './unsupported-encapsulation.ts'
 
@@ -15,9 +20,15 @@ const vxlanId = 4096
 const vxlanPort = 4789
 const usualNicMtuBytes = 1500
 
-/** Calico's name for it, so that its tools know what the address is for. */
+/** Calico's names, so that its tools know what the address is for. */
+const calicoNames: Readonly<Record<Encapsulation, { handle: string; type: string }>> = {
+  vxlan: { handle: 'vxlan-tunnel-addr', type: 'vxlanTunnelAddress' },
+  vxlan6: { handle: 'vxlan-v6-tunnel-addr', type: 'vxlanV6TunnelAddress' },
+  ipip: { handle: 'ipip-tunnel-addr', type: 'ipipTunnelAddress' },
+}
+
 export function tunnelHandle(kind: Encapsulation, nodeName: string): string {
-  return `${kind}-tunnel-addr-${nodeName}`
+  return `${calicoNames[kind].handle}-${nodeName}`
 }
 
 /** This node's end of all tunnels of one kind: an address of the pools, a device, and the annotations that say so. */
@@ -34,6 +45,14 @@ export class TunnelEnd {
 
   get device(): string {
     return tunnelDevices[this.#kind]
+  }
+
+  get #family(): Family {
+    return tunnelFamilies[this.#kind]
+  }
+
+  get #isVxlan(): boolean {
+    return this.#kind !== 'ipip'
   }
 
   /** Others hear of it when it can receive, not before. Throws IpamError, UnsupportedEncapsulationError. */
@@ -53,7 +72,7 @@ export class TunnelEnd {
     if (this.#annotated() || this.#held().length > 0) return true
     const link = await this.#context.deps.kernel.findLink(undefined, this.device)
     // tunl0 stays for as long as the kernel has its module; down it is as good as gone.
-    return link !== undefined && (this.#kind === 'vxlan' || link.isUp)
+    return link !== undefined && (this.#isVxlan || link.isUp)
   }
 
   /** Others stop sending, then the device goes, then its address is free for others. */
@@ -66,8 +85,8 @@ export class TunnelEnd {
   async #removal(): Promise<Operation[]> {
     const { kernel } = this.#context.deps
     const link = await kernel.findLink(undefined, this.device)
-    if (link === undefined || link.kind !== this.#kind) return []
-    if (this.#kind === 'vxlan') return [{ op: 'deleteLink', name: this.device }]
+    if (link?.kind !== (this.#isVxlan ? 'vxlan' : this.#kind)) return []
+    if (this.#isVxlan) return [{ op: 'deleteLink', name: this.device }]
     const strangers = await this.#strangers(undefined)
     return [...strangers, { op: 'setLink', name: this.device, isUp: false }]
   }
@@ -79,11 +98,12 @@ export class TunnelEnd {
     const held = this.#held()
     const isRight = held.length > 0 && held.every((address) => poolOf(ours, address) !== undefined)
     if (held.length > 0 && !isRight) await releaseOwn(this.#context, this.#handleId)
-    const labels = deps.nodes.get(deps.nodeName)?.metadata.labels ?? {}
+    const nodeLabels = deps.nodes.get(deps.nodeName)?.metadata.labels ?? {}
+    const family = this.#family
     // What is held is kept, also when its pool gives out no more.
-    const candidates = isRight ? ours : selectTunnelPools(ours, labels)
-    const secondary = { node: deps.nodeName, type: `${this.#kind}TunnelAddress` }
-    return await assigner.assign({ family: 4, holder: { handleId: this.#handleId, secondary }, pools: candidates })
+    const candidates = isRight ? ours : selectTunnelPools(ours, { family, nodeLabels })
+    const secondary = { node: deps.nodeName, type: calicoNames[this.#kind].type }
+    return await assigner.assign({ family, holder: { handleId: this.#handleId, secondary }, pools: candidates })
   }
 
   #held(): string[] {
@@ -92,13 +112,21 @@ export class TunnelEnd {
 
   #deviceOperation(local: string, mtuBytes: number): Operation {
     const name = this.device
-    if (this.#kind === 'ipip') return { op: 'ensureIpip', name, mtuBytes, isUp: true }
-    const mac = vxlanMac(this.#context.deps.nodeName)
+    if (!this.#isVxlan) return { op: 'ensureIpip', name, mtuBytes, isUp: true }
+    const mac = vxlanMac(this.#context.deps.nodeName, this.#family)
     return { op: 'ensureVxlan', name, id: vxlanId, port: vxlanPort, local, mac, mtuBytes, isUp: true }
   }
 
-  /** Loose: while nodes change over, the way there may be another than the way back. */
+  /** Loose: while nodes change over, the way there may be another than the way back. IPv6 has no such check. */
   #settings(): Operation[] {
+    const six = `net/ipv6/conf/${this.device}`
+    if (this.#family === 6) {
+      return [
+        { op: 'sysctl', key: `${six}/disable_ipv6`, value: '0' },
+        { op: 'sysctl', key: `${six}/accept_ra`, value: '0' },
+        { op: 'sysctl', key: `${six}/forwarding`, value: '1' },
+      ]
+    }
     return [{ op: 'sysctl', key: `net/ipv4/conf/${this.device}/rp_filter`, value: '2' }]
   }
 
@@ -106,7 +134,7 @@ export class TunnelEnd {
   async #strangers(own: string | undefined): Promise<Operation[]> {
     const found = await this.#context.deps.kernel.addresses(undefined, this.device)
     return found
-      .filter(({ family, address }) => family === 4 && address !== own)
+      .filter(({ family, address }) => family === this.#family && address !== own && !address.startsWith('fe80:'))
       .map(({ address, prefixLength }) => ({
         op: 'deleteAddress',
         device: this.device,
@@ -127,10 +155,11 @@ export class TunnelEnd {
   }
 
   #annotations(address: string | undefined): Record<string, string | null> {
-    if (this.#kind === 'ipip') return { [nodeAnnotations.ipipTunnelAddress]: address ?? null }
+    const names = endAnnotations[this.#kind]
+    const mac = vxlanMac(this.#context.deps.nodeName, this.#family)
     return {
-      [nodeAnnotations.vxlanTunnelAddress]: address ?? null,
-      [nodeAnnotations.vxlanTunnelMac]: address === undefined ? null : vxlanMac(this.#context.deps.nodeName),
+      [names.address]: address ?? null,
+      ...(names.mac === undefined ? {} : { [names.mac]: address === undefined ? null : mac }),
     }
   }
 

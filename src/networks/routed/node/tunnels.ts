@@ -3,7 +3,14 @@ import { cidrContains, cidrCovers, formatCidr, parseCidr } from '../../../base/i
 import { describeOperation } from '../../../kernel/describe.ts'
 import type { Operation } from '../../../kernel/kernel.ts'
 import { buildTunnels, type TunnelPlan } from '../tunnels/build-tunnels.ts'
-import { type EncapsulatedPool, type Encapsulation, encapsulatedPools } from '../tunnels/encapsulation.ts'
+import {
+  type EncapsulatedPool,
+  type Encapsulation,
+  encapsulatedPools,
+  encapsulations,
+  tunnelDevices,
+  tunnelFamilies,
+} from '../tunnels/encapsulation.ts'
 import { placementsIn } from '../tunnels/placements.ts'
 import { type TunnelNode, tunnelNodeOf } from '../tunnels/tunnel-node.ts'
 import type { BirdSources } from './bird-sync.ts'
@@ -12,6 +19,7 @@ import type { OwnAddress } from './own-address.ts'
 import { RouteHold } from './route-hold.ts'
 import { readTunnelState, tunnelDelta } from './tunnel-delta.ts'
 import { TunnelEnd } from './tunnel-end.ts'
+import { NoUnderlayError } from './unsupported-encapsulation.ts'
 
 export interface TunnelsOptions {
   readonly context: NodeContext
@@ -24,8 +32,6 @@ export interface TunnelsOptions {
   /** Something was not as this process had left it, and is again. */
   readonly onRepair: (done: readonly string[]) => void
 }
-
-const kinds = ['vxlan', 'ipip'] as const satisfies Encapsulation[]
 
 /** How long an end outlives the last pool that needs it: other nodes may hear of the change later and send until then. */
 const lingerMs = 15_000
@@ -49,9 +55,11 @@ export class Tunnels {
   constructor(options: TunnelsOptions) {
     const { context, address, onChange } = options
     this.#options = options
-    this.#ends = { vxlan: new TunnelEnd(context, 'vxlan'), ipip: new TunnelEnd(context, 'ipip') }
+    const end = (kind: Encapsulation): TunnelEnd => new TunnelEnd(context, kind)
+    this.#ends = { vxlan: end('vxlan'), vxlan6: end('vxlan6'), ipip: end('ipip') }
     this.#hold = new RouteHold({ kernel: context.deps.kernel, device: () => address.interfaceName, onChange })
-    this.#neededAt = { vxlan: Date.now(), ipip: Date.now() }
+    const now = Date.now()
+    this.#neededAt = { vxlan: now, vxlan6: now, ipip: now }
   }
 
   /** Pools whose every prefix is reached without BGP. */
@@ -67,8 +75,8 @@ export class Tunnels {
     if (local === undefined) return
     const pools = encapsulatedPools(this.#options.sources.pools.list())
     if (pools.length === 0 && this.#isClean) return
-    const needed = kinds.filter((kind) => pools.some(({ encapsulation }) => encapsulation === kind))
-    await this.#ensureEnds(needed, local.address)
+    const needed = encapsulations.filter((kind) => pools.some(({ encapsulation }) => encapsulation === kind))
+    await this.#ensureEnds(needed, local)
     const usable = pools.filter(({ encapsulation }) => this.#working.has(encapsulation))
     await this.#program(local, usable)
     this.#isClean = await this.#removeUnneeded(needed)
@@ -85,8 +93,8 @@ export class Tunnels {
   }
 
   /** An end that has worked goes on working while, say, the API server is away. */
-  async #ensureEnds(needed: readonly Encapsulation[], address: string): Promise<void> {
-    for (const kind of kinds) {
+  async #ensureEnds(needed: readonly Encapsulation[], { underlays }: TunnelNode): Promise<void> {
+    for (const kind of encapsulations) {
       this.#failures.delete(kind)
       if (!needed.includes(kind)) {
         this.#working.delete(kind)
@@ -94,7 +102,10 @@ export class Tunnels {
       }
       this.#neededAt[kind] = Date.now()
       try {
-        await this.#ends[kind].ensure({ address, nicMtuBytes: this.#options.address.mtuBytes })
+        const family = tunnelFamilies[kind]
+        const address = underlays[family]?.address
+        if (address === undefined) throw new NoUnderlayError(kind)
+        await this.#ends[kind].ensure({ address, nicMtuBytes: this.#options.address.interfaceOf(family).mtuBytes })
         this.#working.add(kind)
       } catch (error) {
         this.#failures.set(kind, error)
@@ -112,7 +123,7 @@ export class Tunnels {
     const { kernel, nodes, nodeName } = context.deps
     const others = nodes.list().filter(({ metadata }) => metadata.name !== nodeName)
     const plan = buildTunnels({
-      local: { ...local, device: address.interfaceName },
+      local: { ...local, devices: { 4: address.interfaceOf(4).name, 6: address.interfaceOf(6).name } },
       nodes: others.flatMap((node) => tunnelNodeOf(node) ?? []),
       pools,
       placements: placementsIn(pools, sources.blocks.list(), sources.affinities.list()),
@@ -125,7 +136,10 @@ export class Tunnels {
     const wasHolding = this.#isHolding
     // Routes that are held lead through entries of nodes that the plan no longer has.
     this.#isHolding = leaving.length < delta.strayRoutes.length
-    const strays = !this.#isHolding && this.#working.has('vxlan') ? delta.strayEntries : []
+    const kept = new Set([...this.#working].map((kind) => tunnelDevices[kind]))
+    const strays = delta.strayEntries
+      .filter(({ device }) => !this.#isHolding && kept.has(device))
+      .map(({ operation }) => operation)
     await kernel.apply(undefined, strays)
     this.#note(plan, wasHolding ? [] : [...delta.additions, ...removals, ...strays])
   }
@@ -158,7 +172,7 @@ export class Tunnels {
   /** Tells whether nothing is left. */
   async #removeUnneeded(needed: readonly Encapsulation[]): Promise<boolean> {
     let isClean = needed.length === 0 && !this.#isHolding
-    for (const kind of kinds.filter((each) => !needed.includes(each))) {
+    for (const kind of encapsulations.filter((each) => !needed.includes(each))) {
       if (!(await this.#ends[kind].exists())) continue
       const waitMs = this.#neededAt[kind] + lingerMs - Date.now()
       if (waitMs <= 0) await this.#ends[kind].remove()

@@ -6,8 +6,16 @@ import type { TunnelNode } from './tunnel-node.ts'
 
 function node(name: string, address: string, change: Partial<TunnelNode> = {}): TunnelNode {
   const last = address.split('.').at(-1)
-  const vxlan = { address: `10.244.${last}.1`, mac: `66:00:00:00:00:0${Number(last) % 10}` }
-  return { name, address, prefixLength: 24, vxlan, ipip: `10.244.${last}.2`, ...change }
+  const mac = `66:00:00:00:00:0${Number(last) % 10}`
+  const vxlan = { address: `10.244.${last}.1`, mac }
+  const vxlan6 = { address: `fd00:10::${last}`, mac: mac.replace('66', '6a') }
+  const subnet = address.split('.')[2]
+  return {
+    name,
+    underlays: { 4: { address, prefixLength: 24 }, 6: { address: `fd00:${subnet}::${last}`, prefixLength: 64 } },
+    ends: { vxlan, vxlan6, ipip: { address: `10.244.${last}.2` } },
+    ...change,
+  }
 }
 
 function pool(encapsulation: 'vxlan' | 'ipip', isCrossSubnet = false): EncapsulatedPool {
@@ -15,7 +23,7 @@ function pool(encapsulation: 'vxlan' | 'ipip', isCrossSubnet = false): Encapsula
 }
 
 const input: TunnelInput = {
-  local: { ...node('work01', '192.168.100.101'), device: 'ens2' },
+  local: { ...node('work01', '192.168.100.101'), devices: { 4: 'ens2', 6: 'ens2' } },
   nodes: [node('work02', '192.168.100.102'), node('far', '192.168.101.103')],
   pools: [pool('vxlan')],
   placements: [
@@ -51,14 +59,14 @@ describe('buildTunnels', () => {
   })
 
   it.each([
-    ['a node that has a /32', { ...input.local, prefixLength: 32 }],
-    ['a node whose interface is not known', { ...input.local, device: undefined }],
+    ['a node that has a /32', { ...input.local, underlays: { 4: { address: '192.168.100.101', prefixLength: 32 } } }],
+    ['a node whose interface is not known', { ...input.local, devices: {} }],
   ])('is near to nobody: %s', (_, local) => {
     expect(ways({ local, pools: [pool('vxlan', true)] })[0]).toContain('vxlan.calico')
   })
 
   it('does not carry a pool while a node is not ready to receive, and does not wait for one that is gone', () => {
-    const { vxlan: _, ...unready } = node('far', '192.168.101.103')
+    const unready = node('far', '192.168.101.103', { ends: {} })
     const nodes = [node('work02', '192.168.100.102'), unready]
     expect(buildTunnels({ ...input, nodes }).carried).toEqual([])
     expect(ways({ nodes })).toHaveLength(1)
@@ -74,5 +82,65 @@ describe('buildTunnels', () => {
   it('leaves addresses of other pools to BGP', () => {
     expect(ways({ pools: [{ ...pool('vxlan'), cidr: parseCidr('10.9.0.0/16') }] })).toEqual([])
     expect(buildTunnels({ ...input, pools: [] })).toEqual({ fdb: [], neighbors: [], routes: [], carried: [] })
+  })
+
+  describe('of an IPv6 pool', () => {
+    const six = (isCrossSubnet: boolean): TunnelInput => ({
+      ...input,
+      pools: [pool('vxlan'), { cidr: parseCidr('fd00:10::/32'), encapsulation: 'vxlan6', isCrossSubnet }],
+      placements: [
+        ...input.placements,
+        { prefix: 'fd00:10:2::/122', node: 'work02' },
+        { prefix: 'fd00:10:3::/122', node: 'far' },
+      ],
+    })
+
+    it('has a tunnel of its own, from IPv6 address to IPv6 address, beside that of IPv4', () => {
+      const { fdb, neighbors, routes, carried } = buildTunnels(six(false))
+      expect(routes.at(-1)).toEqual({
+        family: 6,
+        destination: 'fd00:10:3::/122',
+        protocol: 80,
+        metric: 16,
+        gateway: 'fd00:10::103',
+        device: 'vxlan-v6.calico',
+        onlink: true,
+      })
+      expect(routes.filter(({ gateway }) => gateway === undefined).map(({ destination }) => destination)).toEqual([
+        'fd00:10::102/128',
+        'fd00:10::103/128',
+      ])
+      expect(routes).toHaveLength(6)
+      expect(fdb.map(({ destination }) => destination)).toEqual([
+        ...['192.168.100.102', '192.168.101.103'],
+        ...['fd00:100::102', 'fd00:101::103'],
+      ])
+      expect(neighbors.at(-1)).toMatchObject({ family: 6, device: 'vxlan-v6.calico', mac: '6a:00:00:00:00:03' })
+      expect(carried).toEqual(['10.244.0.0/16', 'fd00:10::/32'])
+    })
+
+    it('sends directly within the subnet when the pool says so', () => {
+      expect(buildTunnels(six(true)).routes.find(({ destination }) => destination === 'fd00:10:2::/122')).toMatchObject(
+        {
+          gateway: 'fd00:100::102',
+          device: 'ens2',
+          metric: 16,
+        },
+      )
+    })
+
+    it('has one route to a far end whose address is borrowed', () => {
+      const { placements, ...rest } = six(false)
+      const all = [...placements, { prefix: 'fd00:10::102/128', node: 'work02' }]
+      const found = buildTunnels({ ...rest, placements: all }).routes
+      expect(found.filter(({ destination }) => destination === 'fd00:10::102/128')).toHaveLength(1)
+    })
+
+    it('waits for a node that has no IPv6 address', () => {
+      const nodes = [
+        node('work02', '192.168.100.102', { underlays: { 4: { address: '192.168.100.102', prefixLength: 24 } } }),
+      ]
+      expect(buildTunnels({ ...six(false), nodes }).carried).toEqual(['10.244.0.0/16'])
+    })
   })
 })

@@ -1,13 +1,19 @@
-import { cidrContains, cidrCovers, cidrOf, formatCidr, parseCidr } from '../../../base/ip.ts'
+import { cidrContains, cidrCovers, cidrOf, type Family, formatCidr, hostPrefixOf, parseCidr } from '../../../base/ip.ts'
 import type { FdbEntry, Neighbor, Route } from '../../../kernel/kernel.ts'
-import { type EncapsulatedPool, tunnelDevices } from './encapsulation.ts'
+import {
+  type EncapsulatedPool,
+  type Encapsulation,
+  encapsulations,
+  tunnelDevices,
+  tunnelFamilies,
+} from './encapsulation.ts'
 import type { Placement } from './placements.ts'
-import type { TunnelNode } from './tunnel-node.ts'
+import type { TunnelNode, Underlay } from './tunnel-node.ts'
 
 export interface TunnelInput {
-  readonly local: TunnelNode & {
-    /** The interface that holds the address; unknown: nothing is sent directly. */
-    readonly device: string | undefined
+  readonly local: Pick<TunnelNode, 'name' | 'underlays'> & {
+    /** The interface that holds the address of a family; unknown: nothing is sent directly. */
+    readonly devices: Readonly<Partial<Record<Family, string | undefined>>>
   }
   /** The others. */
   readonly nodes: readonly TunnelNode[]
@@ -27,14 +33,22 @@ export interface TunnelPlan {
 /** Protocol of our routes over and beside tunnels, that of Calico's Felix: who changes over has no route twice. */
 export const tunnelRouteProtocol = 80
 
+/** Before BIRD's (32), as IPv4's, which have none. Without one an IPv6 route would come behind them, at 1024. */
+const metric6 = 16
+
 /** The whole plan, from what the store says (as Calico does). */
 export function buildTunnels(input: TunnelInput): TunnelPlan {
-  const ends = input.pools.some(({ encapsulation }) => encapsulation === 'vxlan') ? input.nodes.flatMap(vxlanEnd) : []
+  const ends = encapsulations
+    .filter((kind) => input.pools.some(({ encapsulation }) => encapsulation === kind))
+    .flatMap((kind) => input.nodes.flatMap((node) => vxlanEnd(node, kind)))
   const ways = waysOf(input)
+  const links = ends.flatMap(({ link }) => link ?? [])
+  const linked = new Set(links.map(({ destination }) => destination))
   return {
     fdb: ends.map(({ fdb }) => fdb),
     neighbors: ends.map(({ neighbor }) => neighbor),
-    routes: ways.flatMap(({ route }) => route ?? []),
+    // A far end whose address is borrowed has its way already.
+    routes: [...links, ...ways.flatMap(({ route }) => (route && !linked.has(route.destination) ? [route] : []))],
     carried: input.pools
       .filter((pool) => ways.every((way) => way.pool !== pool || way.route !== undefined))
       .map(({ cidr }) => formatCidr(cidr))
@@ -67,27 +81,52 @@ function routeTo(
   target: TunnelNode,
   { pool, local }: { pool: EncapsulatedPool; local: TunnelInput['local'] },
 ): Route | undefined {
-  const common = { family: 4, destination, protocol: tunnelRouteProtocol } as const
-  if (pool.isCrossSubnet && local.device !== undefined && isNearby(local, target)) {
-    return { ...common, gateway: target.address, device: local.device }
+  const { encapsulation, isCrossSubnet } = pool
+  const family = tunnelFamilies[encapsulation]
+  const metric = family === 4 ? {} : { metric: metric6 }
+  const common = { family, destination, protocol: tunnelRouteProtocol, ...metric }
+  const [own, underlay, direct] = [local.underlays[family], target.underlays[family], local.devices[family]]
+  if (underlay === undefined) return undefined
+  if (isCrossSubnet && direct !== undefined && own !== undefined && isNearby(own, underlay)) {
+    return { ...common, gateway: underlay.address, device: direct }
   }
-  const gateway = pool.encapsulation === 'vxlan' ? target.vxlan?.address : target.ipip && target.address
-  const device = tunnelDevices[pool.encapsulation]
-  return gateway === undefined ? undefined : { ...common, gateway, device, onlink: true }
+  const end = target.ends[encapsulation]
+  if (end === undefined) return undefined
+  const gateway = encapsulation === 'ipip' ? underlay.address : end.address
+  return { ...common, gateway, device: tunnelDevices[encapsulation], onlink: true }
 }
 
-/** By the length of our own prefix, as in Calico: a node with a /32 is near to nobody. */
-function isNearby({ address, prefixLength }: TunnelNode, other: TunnelNode): boolean {
-  return prefixLength < 32 && cidrContains(cidrOf(address, prefixLength), other.address)
+/** By the length of our own prefix, as in Calico: a node with a /32 or /128 is near to nobody. */
+function isNearby({ address, prefixLength }: Underlay, other: Underlay): boolean {
+  const { family } = cidrOf(address, prefixLength)
+  return prefixLength < (family === 4 ? 32 : 128) && cidrContains(cidrOf(address, prefixLength), other.address)
 }
 
-function vxlanEnd({ vxlan, address }: TunnelNode): { fdb: FdbEntry; neighbor: Neighbor }[] {
-  if (vxlan === undefined) return []
-  const device = tunnelDevices.vxlan
+interface VxlanEnd {
+  readonly fdb: FdbEntry
+  readonly neighbor: Neighbor
+  /** For IPv6, which accepts a gateway only where no other route leads to it through another device (BIRD's may). */
+  readonly link: Route | undefined
+}
+
+/** Of VXLAN only. */
+function vxlanEnd({ ends, underlays }: TunnelNode, kind: Encapsulation): VxlanEnd[] {
+  const family = tunnelFamilies[kind]
+  const [end, underlay] = [ends[kind], underlays[family]]
+  if (end?.mac === undefined || underlay === undefined) return []
+  const device = tunnelDevices[kind]
+  const link = {
+    family,
+    destination: hostPrefixOf(end.address),
+    device,
+    protocol: tunnelRouteProtocol,
+    metric: metric6,
+  }
   return [
     {
-      fdb: { device, mac: vxlan.mac, destination: address },
-      neighbor: { family: 4, address: vxlan.address, device, mac: vxlan.mac, isPermanent: true },
+      fdb: { device, mac: end.mac, destination: underlay.address },
+      neighbor: { family, address: end.address, device, mac: end.mac, isPermanent: true },
+      link: family === 6 ? link : undefined,
     },
   ]
 }

@@ -15,7 +15,12 @@ describe('encapsulatedPools', () => {
     ['IP-in-IP', { ipipMode: 'Always' }, { encapsulation: 'ipip', isCrossSubnet: false }],
     ['both, of an old object', { ipipMode: 'Always', vxlanMode: 'Always' }, { encapsulation: 'vxlan' }],
     ['that of a disabled pool', { vxlanMode: 'Always', disabled: true }, { encapsulation: 'vxlan' }],
-    ['none of IPv6', { cidr: 'fd00::/48', vxlanMode: 'Always' }, undefined],
+    [
+      'VXLAN of IPv6',
+      { cidr: 'fd00::/48', vxlanMode: 'CrossSubnet' },
+      { encapsulation: 'vxlan6', isCrossSubnet: true },
+    ],
+    ['no IP-in-IP of IPv6', { cidr: 'fd00::/48', ipipMode: 'Always' }, undefined],
     ['none of what is no prefix', { cidr: 'pool', vxlanMode: 'Always' }, undefined],
   ] as const)('%s', (_, spec, expected) => {
     const found = encapsulatedPools([pool(spec)])
@@ -28,6 +33,7 @@ describe('podMtuBytes', () => {
   it.each([
     ['nothing', [pool({})], 1500],
     ['IP-in-IP', [pool({ ipipMode: 'Always' })], 1480],
+    ['VXLAN over IPv6', [pool({ cidr: 'fd00::/48', vxlanMode: 'Always' }), pool({ vxlanMode: 'Always' })], 1430],
     ['the largest of all', [pool({ ipipMode: 'Always' }), pool({ vxlanMode: 'CrossSubnet' })], 1450],
   ])('takes off %s', (_, pools, expected) => {
     expect(podMtuBytes(1500, pools)).toBe(expected)

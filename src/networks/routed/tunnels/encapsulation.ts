@@ -1,14 +1,23 @@
-import { type Cidr, parseCidr } from '../../../base/ip.ts'
+import { type Cidr, type Family, parseCidr } from '../../../base/ip.ts'
 import type { IPPool } from '../resources.ts'
 
-/** How packets between pods of different nodes are wrapped. */
-export type Encapsulation = 'vxlan' | 'ipip'
+/** How packets between pods of different nodes are wrapped; IPv6 ones in IPv6 (as Calico does). */
+export type Encapsulation = 'vxlan' | 'vxlan6' | 'ipip'
 
-/** What the outer headers of an IPv4 packet need: Ethernet, IP, UDP and VXLAN; or IP. */
-export const overheadBytes: Readonly<Record<Encapsulation, number>> = { vxlan: 50, ipip: 20 }
+/** Of the packets and of what they are wrapped in. */
+export const tunnelFamilies: Readonly<Record<Encapsulation, Family>> = { vxlan: 4, vxlan6: 6, ipip: 4 }
+
+/** What the outer headers need: Ethernet, IP, UDP and VXLAN; or IP. */
+export const overheadBytes: Readonly<Record<Encapsulation, number>> = { vxlan: 50, vxlan6: 70, ipip: 20 }
 
 /** The devices' names, as Calico's: who changes over finds them as they were. */
-export const tunnelDevices: Readonly<Record<Encapsulation, string>> = { vxlan: 'vxlan.calico', ipip: 'tunl0' }
+export const tunnelDevices: Readonly<Record<Encapsulation, string>> = {
+  vxlan: 'vxlan.calico',
+  vxlan6: 'vxlan-v6.calico',
+  ipip: 'tunl0',
+}
+
+export const encapsulations = Object.keys(tunnelDevices) as readonly Encapsulation[]
 
 export interface EncapsulatedPool {
   readonly cidr: Cidr
@@ -19,24 +28,25 @@ export interface EncapsulatedPool {
 
 /**
  * The encapsulation that a pool asks for; undefined for none. A disabled pool still has it: its pods keep running.
- * The API refuses both modes at once; of objects that are older than that, VXLAN counts, as in Calico.
+ * The API refuses both modes at once, and IP-in-IP of IPv6; of objects that are older than that, VXLAN counts, as in
+ * Calico. A prefix that cannot be read is nobody's.
  */
 export function encapsulationOf({
   spec,
-}: IPPool): { encapsulation: Encapsulation; isCrossSubnet: boolean } | undefined {
+}: IPPool): { encapsulation: Encapsulation; isCrossSubnet: boolean; cidr: Cidr } | undefined {
   const { vxlanMode = 'Never', ipipMode = 'Never' } = spec
-  if (vxlanMode !== 'Never') return { encapsulation: 'vxlan', isCrossSubnet: vxlanMode === 'CrossSubnet' }
-  if (ipipMode !== 'Never') return { encapsulation: 'ipip', isCrossSubnet: ipipMode === 'CrossSubnet' }
-  return undefined
+  const cidr = readCidr(spec.cidr)
+  if (cidr === undefined) return undefined
+  if (vxlanMode !== 'Never') {
+    const encapsulation = cidr.family === 4 ? 'vxlan' : 'vxlan6'
+    return { encapsulation, isCrossSubnet: vxlanMode === 'CrossSubnet', cidr }
+  }
+  if (ipipMode === 'Never' || cidr.family === 6) return undefined
+  return { encapsulation: 'ipip', isCrossSubnet: ipipMode === 'CrossSubnet', cidr }
 }
 
-/** IPv4 only: of IPv6 pools none is encapsulated. A prefix that cannot be read is nobody's. */
 export function encapsulatedPools(pools: readonly IPPool[]): EncapsulatedPool[] {
-  return pools.flatMap((pool) => {
-    const found = encapsulationOf(pool)
-    const cidr = readCidr(pool.spec.cidr)
-    return found === undefined || cidr?.family !== 4 ? [] : [{ cidr, ...found }]
-  })
+  return pools.flatMap((pool) => encapsulationOf(pool) ?? [])
 }
 
 /** What remains of a NIC's MTU for a pod: packets that leave it must fit whatever the pools wrap them in. */

@@ -14,13 +14,21 @@ describe('tunnelNodeOf', () => {
         IPv4VXLANTunnelAddr: '10.244.1.0',
         VXLANTunnelMACAddr: '66:AA:00:00:00:01',
         IPv4IPIPTunnelAddr: '10.244.1.1',
+        IPv6Address: 'fd00:100::101/64',
+        IPv6VXLANTunnelAddr: 'fd00:10:244::1',
+        VXLANTunnelMACAddrV6: '66:AA:00:00:00:06',
       }),
     ).toEqual({
       name: 'work01',
-      address: '192.168.100.101',
-      prefixLength: 24,
-      vxlan: { address: '10.244.1.0', mac: '66:aa:00:00:00:01' },
-      ipip: '10.244.1.1',
+      underlays: {
+        4: { address: '192.168.100.101', prefixLength: 24 },
+        6: { address: 'fd00:100::101', prefixLength: 64 },
+      },
+      ends: {
+        vxlan: { address: '10.244.1.0', mac: '66:aa:00:00:00:01' },
+        vxlan6: { address: 'fd00:10:244::1', mac: '66:aa:00:00:00:06' },
+        ipip: { address: '10.244.1.1' },
+      },
     })
   })
 
@@ -36,15 +44,17 @@ describe('tunnelNodeOf', () => {
     const own = { IPv4Address: '192.168.100.101' }
     expect(nodeWith({ ...own, IPv4VXLANTunnelAddr: 'fd00::1' })).toEqual({
       name: 'work01',
-      address: '192.168.100.101',
-      prefixLength: 32,
+      underlays: { 4: { address: '192.168.100.101', prefixLength: 32 } },
+      ends: {},
     })
-    expect(nodeWith({ ...own, IPv4VXLANTunnelAddr: '10.244.1.0', VXLANTunnelMACAddr: 'mac' })?.vxlan).toBeUndefined()
+    expect(nodeWith({ ...own, IPv4VXLANTunnelAddr: '10.244.1.0', VXLANTunnelMACAddr: 'mac' })?.ends).toEqual({})
   })
 
   it('knows the MAC address that a node has without being told', () => {
     const found = nodeWith({ IPv4Address: '192.168.100.101', IPv4VXLANTunnelAddr: '10.244.1.0' })
-    expect(found?.vxlan?.mac).toBe(vxlanMac('work01'))
+    expect(found?.ends.vxlan?.mac).toBe(vxlanMac('work01'))
     expect(vxlanMac('work01')).toBe('66:65:96:08:cc:c8')
+    // printf work01-v6 | sha1sum
+    expect(vxlanMac('work01', 6)).toBe('66:b2:6a:e9:b6:64')
   })
 })
