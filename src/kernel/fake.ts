@@ -262,11 +262,13 @@ function hasSysctl(netns: FakeNamespace, key: string): boolean {
 
 function setSysctl(netns: FakeNamespace, key: string, value: string): void {
   netns.sysctls.set(key, value)
-  const [, device, name] = /^net\/ipv4\/conf\/([^/]+)\/(\w+)$/.exec(key) ?? []
+  const [, number, device, name] = /^net\/ipv([46])\/conf\/([^/]+)\/(\w+)$/.exec(key) ?? []
   if (device === undefined) return
-  if (name === 'forwarding') netns.emit(settings({ device, isForwarding: value !== '0' }))
-  if (name === 'proxy_arp') netns.emit(settings({ device, hasProxyArp: value !== '0' }))
-  if (name === 'rp_filter') netns.emit(settings({ device, rpFilter: Number(value) }))
+  const family = number === '4' ? 4 : 6
+  const emit = (values: Partial<DeviceSettings>): void => netns.emit(settings({ family, device, ...values }))
+  if (name === 'forwarding') emit({ isForwarding: value !== '0' })
+  if (name === 'proxy_arp' || name === 'proxy_ndp') emit({ hasProxyArp: value !== '0' })
+  if (name === 'rp_filter') emit({ rpFilter: Number(value) })
 }
 
 function settings(object: DeviceSettings): KernelEvent {

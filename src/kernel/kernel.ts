@@ -96,9 +96,11 @@ export interface FdbEntry {
 
 /** Settings of a device that decide about forwarding (the kernel's "netconf"); of `all` and `default` too. */
 export interface DeviceSettings {
+  readonly family: Family
   readonly device: string
   /** A report has only what has changed. */
   readonly isForwarding?: boolean
+  /** Of IPv6: answers neighbour discovery for others. */
   readonly hasProxyArp?: boolean
   readonly rpFilter?: number
 }

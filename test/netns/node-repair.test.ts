@@ -14,11 +14,12 @@ let cluster: RoutedCluster
 let work01: RoutedNode
 let pod: TestPod
 let address: string
-let far: { pod: TestPod; address: string }
+let far: { pod: TestPod; address: string; address6: string }
 let hostName: string
 
 beforeAll(async () => {
-  cluster = await createRoutedCluster({ work01: '192.168.100.101', work02: '192.168.100.102' })
+  const addresses = { work01: '192.168.100.101', work02: '192.168.100.102' }
+  cluster = await createRoutedCluster(addresses, { ipv6PoolCidr: 'fd00:10:244::/64' })
   work01 = cluster.nodes[0] as RoutedNode
   const work02 = cluster.nodes[1] as RoutedNode
   const spec = { vxlanMode: 'Always' }
@@ -26,7 +27,8 @@ beforeAll(async () => {
   pod = await cluster.createPod('one')
   address = (await cluster.attach(work01, pod)).address
   const farPod = await cluster.createPod('far')
-  far = { pod: farPod, address: (await cluster.attach(work02, farPod)).address }
+  const { result, address: farAddress } = await cluster.attach(work02, farPod)
+  far = { pod: farPod, address: farAddress, address6: result.ips[1]?.address.split('/')[0] ?? '' }
   hostName = hostInterfaceName(pod.request.pod, 'eth0')
   await eventually('the tunnel', () => pod.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address))
 })
@@ -36,7 +38,7 @@ afterAll(() => cluster?.stop())
 interface Damage {
   readonly what: string
   /** Which count goes up. */
-  readonly counts: 'interface' | 'nftables' | 'tunnel'
+  readonly counts: 'interface' | 'forwarding' | 'nftables' | 'tunnel'
   damage(): Promise<unknown>
   /** Throws while it is not as it was. */
   isRight(): Promise<void>
@@ -94,6 +96,33 @@ const damages: readonly Damage[] = [
   setting('proxy_arp', '0', '1'),
   setting('forwarding', '0', '1'),
   setting('rp_filter', '0', '1'),
+  ...(['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding'] as const).map(
+    (key): Damage => ({
+      what: `the whole host is told not to forward by ${key}`,
+      counts: 'forwarding',
+      damage: () => work01.exec('sysctl', '-qw', `${key}=0`),
+      isRight: async () => {
+        expect((await work01.exec('sysctl', '-n', key)).trim()).toBe('1')
+        await pod.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address)
+        await pod.exec('busybox', 'ping', '-6', '-c', '1', '-W', '1', far.address6)
+      },
+    }),
+  ),
+  ...(['forwarding', 'proxy_ndp'] as const).map(
+    (key): Damage => ({
+      what: `the IPv6 setting ${key} of a pod's host end is changed`,
+      counts: 'interface',
+      damage: () => work01.exec('sh', '-c', `echo 0 > /proc/sys/net/ipv6/conf/${hostName}/${key}`),
+      isRight: async () =>
+        expect((await work01.exec('cat', `/proc/sys/net/ipv6/conf/${hostName}/${key}`)).trim()).toBe('1'),
+    }),
+  ),
+  {
+    what: "the gateway's address of a pod's host end is deleted",
+    counts: 'interface',
+    damage: () => work01.ip('address', 'del', 'fe80::ecee:eeff:feee:eeee/64', 'dev', hostName),
+    isRight: async () => expect(await work01.ip('address', 'show', 'dev', hostName)).toContain('fe80::ecee'),
+  },
   {
     what: 'our table of nftables is deleted',
     counts: 'nftables',

@@ -141,7 +141,7 @@ export const NUD_PERMANENT = 0x80
 export const RTNLGRP_LINK = 1
 
 /** Multicast groups (RTNLGRP_*) that a watch joins, as the bits of nl_groups. */
-export const WATCH_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19, 24].reduce((bits, group) => bits | (1 << (group - 1)), 0)
+export const WATCH_GROUPS = [1, 3, 5, 7, 8, 9, 11, 19, 24, 25].reduce((bits, group) => bits | (1 << (group - 1)), 0)
 
 /** nfnetlink: the subsystem of nftables, its group, and the attribute that names the table in each of its messages. */
 export const NFNL_SUBSYS_NFTABLES = 10

@@ -6,13 +6,19 @@ import type { IPPool } from '../resources.ts'
 import { hostInterfacePrefix, parseAlias } from './names.ts'
 import { hostReach, hostSettings } from './wiring.ts'
 
-/** The host forwards the families; a value that is right already is not written: writing it resets other settings. */
-export async function ensureForwarding(kernel: Kernel, families: readonly Family[]): Promise<void> {
+/**
+ * The host forwards the families; a value that is right already is not written: writing it resets other settings.
+ * Resolves with the settings that were not right.
+ */
+export async function ensureForwarding(kernel: Kernel, families: readonly Family[]): Promise<string[]> {
+  const changed: string[] = []
   for (const family of families) {
     const key = forwardingKeys[family]
     if ((await kernel.readSysctl(undefined, key)) === '1') continue
     await kernel.apply(undefined, [{ op: 'sysctl', key, value: '1' }])
+    changed.push(key)
   }
+  return changed
 }
 
 const forwardingKeys: Readonly<Record<Family, string>> = {

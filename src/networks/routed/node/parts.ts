@@ -3,7 +3,7 @@ import type { Log } from '../../../base/log.ts'
 import { Workqueue } from '../../../base/workqueue.ts'
 
 /** Parts of the node's state that are kept right, each by itself. */
-export type Part = 'nft' | 'senders' | 'bird' | 'releases' | 'handles' | 'address' | 'tunnels'
+export type Part = 'nft' | 'forwarding' | 'senders' | 'bird' | 'releases' | 'handles' | 'address' | 'tunnels'
 
 export interface Upkeep {
   /** Brings the part to what it shall be; tried again until it resolves. */

@@ -206,6 +206,12 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     await ensureForwarding(this.#deps.kernel, forwardedFamilies(this.#sources.pools.list()))
   }
 
+  async #repairForwarding(): Promise<void> {
+    const { kernel } = this.#deps
+    const changed = await ensureForwarding(kernel, forwardedFamilies(this.#sources.pools.list()))
+    if (changed.length > 0) this.#repairs.note('forwarding', { settings: changed })
+  }
+
   #podMtuBytes(): number | undefined {
     const { mtuBytes } = this.#address
     return mtuBytes === undefined ? undefined : podMtuBytes(mtuBytes, this.#sources.pools.list())
@@ -233,6 +239,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
         this.#parts.change('nft')
       },
       onSenders: () => this.#parts.change('senders'),
+      onForwarding: () => this.#parts.change('forwarding'),
       onNic: () => {
         this.#parts.change('address')
         this.#parts.change('tunnels')
@@ -247,6 +254,7 @@ class RoutedNode implements NodeSide<RoutedConfig> {
     const lostHandles = { ...this.#context, kube: this.#deps.kube }
     return {
       nft: needed(() => this.#syncForwarding()),
+      forwarding: needed(() => this.#repairForwarding()),
       senders: needed(() => this.#senders.sync()),
       bird: needed(() => this.#bird.sync(this.#stopping.signal)),
       address: needed(() => this.#address.sync()),

@@ -25,7 +25,8 @@ export class HostRepair {
   }
 
   note(event: KernelEvent): void {
-    if (this.#suspects.note(event)) this.#queue.add(deviceOf(event))
+    const device = this.#suspects.note(event)
+    if (device !== undefined) this.#queue.add(device)
   }
 
   /** Knows the interfaces that were there before the events. */
@@ -82,11 +83,6 @@ export class HostRepair {
 
 function isHostEnd({ name }: Link): boolean {
   return name.startsWith(hostInterfacePrefix)
-}
-
-function deviceOf(event: KernelEvent): string {
-  if (event.kind === 'link') return event.object.name
-  return 'device' in event.object ? (event.object.device ?? '') : ''
 }
 
 async function readState(kernel: Kernel, link: Link, owner: LinkOwner): Promise<HostState> {

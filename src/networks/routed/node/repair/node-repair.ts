@@ -18,6 +18,8 @@ export interface NodeRepairOptions {
   readonly onTunnels: () => void
   readonly onNft: () => void
   readonly onSenders: () => void
+  /** The whole host has been told not to forward. */
+  readonly onForwarding: () => void
   /** The NIC's MTU may have changed. */
   readonly onNic: () => void
 }
@@ -43,7 +45,13 @@ export class NodeRepair {
   /** Resolves when every later change will be seen. Call before what is there is brought in order. */
   async start(): Promise<void> {
     const { kernel } = this.#options.context.deps
-    this.#watches = [this.#watchHosts(), this.#watchTunnels(), ...this.#watchNic(), this.#watchNft()]
+    this.#watches = [
+      this.#watchHosts(),
+      this.#watchForwarding(),
+      this.#watchTunnels(),
+      ...this.#watchNic(),
+      this.#watchNft(),
+    ]
     await Promise.all(this.#watches.map(({ ready }) => ready))
     this.#hosts.know(await kernel.links(undefined))
     this.#timer = setInterval(() => void this.#lookAtAll(), fullLookMs)
@@ -60,7 +68,14 @@ export class NodeRepair {
   }
 
   #watchHosts(): KernelWatch {
-    return this.#watch([`${hostInterfacePrefix}*`], ['link', 'route', 'settings'], (event) => this.#hosts.note(event))
+    const kinds = ['link', 'route', 'address', 'settings'] as const
+    return this.#watch([`${hostInterfacePrefix}*`], kinds, (event) => this.#hosts.note(event))
+  }
+
+  #watchForwarding(): KernelWatch {
+    return this.#watch(['all'], ['settings'], (event) => {
+      if (event.kind === 'settings' && event.object.isForwarding === false) this.#options.onForwarding()
+    })
   }
 
   #watchTunnels(): KernelWatch {
@@ -103,10 +118,10 @@ export class NodeRepair {
 
   /** Nobody waits for it: pods that come and go are first. */
   async #lookAtAll(): Promise<void> {
-    const { context, onTunnels, onNft, onSenders, onNic } = this.#options
+    const { context, onTunnels, onNft, onSenders, onForwarding, onNic } = this.#options
     try {
       await context.deps.calm.wait({ settleMs: 25 })
-      for (const look of [onTunnels, onNft, onSenders, onNic]) look()
+      for (const look of [onTunnels, onNft, onSenders, onForwarding, onNic]) look()
       await this.#hosts.suspectAll()
       await this.removeStrays()
     } catch (error) {

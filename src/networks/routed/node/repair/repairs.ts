@@ -2,7 +2,7 @@ import type { Log } from '../../../../base/log.ts'
 import type { NetworkGauge } from '../../../driver.ts'
 
 /** What of the node's state somebody else has changed. */
-export type Repaired = 'interface' | 'nftables' | 'tunnel' | 'stray'
+export type Repaired = 'interface' | 'forwarding' | 'nftables' | 'tunnel' | 'stray'
 
 /** Counts what was put right, and says so: whoever changes it will do it again. */
 export class Repairs {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { KernelEvent, Link } from '../../../../kernel/kernel.ts'
+import type { Address, KernelEvent, Link } from '../../../../kernel/kernel.ts'
 import { hostMac } from '../names.ts'
 import { Suspects } from './suspects.ts'
 
@@ -27,8 +27,12 @@ function routeEvent(action: 'new' | 'delete', destination = '10.244.1.7/32', pro
 }
 
 function settingsEvent(values: object): KernelEvent {
-  return { kind: 'settings', action: 'new', object: { device: name, ...values } }
+  return { kind: 'settings', action: 'new', object: { family: 4, device: name, ...values } }
 }
+
+const gateway: Address = { linkIndex: 7, family: 6, address: 'fe80::ecee:eeff:feee:eeee', prefixLength: 64 }
+const gatewayGone: KernelEvent = { kind: 'address', action: 'delete', object: gateway }
+const dual = linkEvent({ alias: 'twinlane-routed abc eth0 10.244.1.7,fd00::7 - 02:00:00:00:00:01' })
 
 function suspectedAfter(...events: KernelEvent[]): boolean {
   const suspects = new Suspects()
@@ -43,6 +47,8 @@ describe('an interface is suspected', () => {
     ['when its route goes', [linkEvent(), routeEvent('delete')]],
     ['when a route comes that leads to another address', [linkEvent(), routeEvent('new', '10.244.1.8/32')]],
     ['when proxy ARP is turned off', [linkEvent(), settingsEvent({ hasProxyArp: false })]],
+    ["when its IPv6 gateway's address goes", [dual, gatewayGone]],
+    ['when forwarding of IPv6 is turned off', [dual, settingsEvent({ family: 6, isForwarding: false })]],
     ['when forwarding is turned off', [linkEvent(), settingsEvent({ isForwarding: false })]],
     ['when the reverse path filter is loosened', [linkEvent(), settingsEvent({ rpFilter: 2 })]],
     [
@@ -67,6 +73,11 @@ describe('an interface is not suspected', () => {
       ],
     ],
     ['when it goes with its pod', [linkEvent(), linkEvent({ isUp: false }), linkEvent({}, 'delete')]],
+    ["by the gateway's address of a family that its pod does not have", [linkEvent(), gatewayGone]],
+    [
+      'by settings of a family that its pod does not have',
+      [linkEvent(), settingsEvent({ family: 6, isForwarding: false, hasProxyArp: false })],
+    ],
     ['by what the kernel routes itself', [linkEvent(), routeEvent('new', '169.254.0.0/16', 2)]],
     ['when a stray route goes', [linkEvent(), routeEvent('new', '10.9.9.9/32'), routeEvent('delete', '10.9.9.9/32')]],
     ['when somebody has put it right meanwhile', [linkEvent(), routeEvent('delete'), routeEvent('new')]],

@@ -1,6 +1,6 @@
-import { hostPrefixOf } from '../../../../base/ip.ts'
-import type { DeviceSettings, KernelEvent, Link, Route } from '../../../../kernel/kernel.ts'
-import { hostMac, type LinkOwner, parseAlias } from '../names.ts'
+import { familyOf, hostPrefixOf } from '../../../../base/ip.ts'
+import type { Address, DeviceSettings, KernelEvent, Link, Route } from '../../../../kernel/kernel.ts'
+import { hostMac, type LinkOwner, parseAlias, podGateways } from '../names.ts'
 
 /**
  * Which host ends somebody else may have changed, from the kernel's events alone. The events of our own work say in
@@ -9,10 +9,21 @@ import { hostMac, type LinkOwner, parseAlias } from '../names.ts'
  */
 export class Suspects {
   readonly #owners = new Map<string, LinkOwner>()
+  readonly #names = new Map<number, string>()
   readonly #suspicions = new Map<string, Set<string>>()
 
-  /** Tells whether somebody has to look at the device of the event. */
-  note(event: KernelEvent): boolean {
+  /** The device that somebody has to look at, if so. */
+  note(event: KernelEvent): string | undefined {
+    return this.#isSuspicious(event) ? this.#deviceOf(event) : undefined
+  }
+
+  #deviceOf({ kind, object }: KernelEvent): string | undefined {
+    if (kind === 'link') return object.name
+    if (kind === 'address') return this.#names.get(object.linkIndex)
+    return 'device' in object ? object.device : undefined
+  }
+
+  #isSuspicious(event: KernelEvent): boolean {
     switch (event.kind) {
       case 'link':
         return this.#noteLink(event.object, event.action)
@@ -20,6 +31,8 @@ export class Suspects {
         return this.#noteRoute(event.object, event.action)
       case 'settings':
         return this.#noteSettings(event.object)
+      case 'address':
+        return this.#noteAddress(event.object, event.action)
       default:
         return false
     }
@@ -43,12 +56,14 @@ export class Suspects {
     const owner = parseAlias(link.alias)
     if (action === 'delete') {
       this.#owners.delete(link.name)
+      this.#names.delete(link.index)
       this.#suspicions.delete(link.name)
       return false
     }
     // An owner that was there and is not any more: somebody has changed the alias.
     if (owner === undefined) return false
     this.#owners.set(link.name, owner)
+    this.#names.set(link.index, link.name)
     return this.#judge(link.name, 'link', link.isUp && link.mac === hostMac)
   }
 
@@ -61,12 +76,24 @@ export class Suspects {
     return this.#judge(device, `route ${route.destination}`, isOwn === (action === 'new'))
   }
 
-  /** A report may be about one of them only. */
-  #noteSettings({ device, isForwarding, hasProxyArp, rpFilter }: DeviceSettings): boolean {
-    if (isForwarding !== undefined) this.#judge(device, 'forwarding', isForwarding)
-    if (hasProxyArp !== undefined) this.#judge(device, 'proxy_arp', hasProxyArp)
+  /** A report may be about one of them only. Of a family that the pod does not have nothing is asked. */
+  #noteSettings({ family, device, isForwarding, hasProxyArp, rpFilter }: DeviceSettings): boolean {
+    if (family === 6 && !this.#hasIpv6(device)) return false
+    if (isForwarding !== undefined) this.#judge(device, `forwarding ${family}`, isForwarding)
+    if (hasProxyArp !== undefined) this.#judge(device, `proxy ${family}`, hasProxyArp)
     if (rpFilter !== undefined) this.#judge(device, 'rp_filter', rpFilter === 1)
     return this.#suspicions.has(device)
+  }
+
+  /** A host end has one that matters: the gateway of its pod's IPv6. */
+  #noteAddress({ linkIndex, address }: Address, action: KernelEvent['action']): boolean {
+    const device = this.#names.get(linkIndex)
+    if (device === undefined || address !== podGateways[6] || !this.#hasIpv6(device)) return false
+    return this.#judge(device, 'gateway', action === 'new')
+  }
+
+  #hasIpv6(device: string): boolean {
+    return this.#owners.get(device)?.addresses.some((address) => familyOf(address) === 6) ?? false
   }
 
   #judge(device: string, aspect: string, isRight: boolean): boolean {
