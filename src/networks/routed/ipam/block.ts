@@ -151,17 +151,20 @@ export function releaseAddress(block: IPAMBlock, address: string): IPAMBlock {
 
 function releaseOrdinals(block: IPAMBlock, freed: ReadonlySet<number>): IPAMBlock {
   const { spec } = block
-  const sequenceNumbers = Object.entries(spec.sequenceNumberForAllocation ?? {})
+  const allocations = [...spec.allocations]
+  const sequenceNumberForAllocation = { ...spec.sequenceNumberForAllocation }
+  for (const ordinal of freed) {
+    allocations[ordinal] = null
+    delete sequenceNumberForAllocation[ordinal]
+  }
   return {
     ...block,
     spec: pruneAttributes({
       ...spec,
-      allocations: spec.allocations.map((index, ordinal) => (freed.has(ordinal) ? null : index)),
+      allocations,
       unallocated: [...spec.unallocated, ...freed],
       sequenceNumber: (spec.sequenceNumber ?? 0) + 1,
-      sequenceNumberForAllocation: Object.fromEntries(
-        sequenceNumbers.filter(([ordinal]) => !freed.has(Number(ordinal))),
-      ),
+      sequenceNumberForAllocation,
     }),
   }
 }
@@ -201,9 +204,10 @@ function withAttributes(
 }
 
 function isSameHolder(a: AllocationAttributes, b: AllocationAttributes): boolean {
+  // First what nearly always differs: a block has as many holders as pods.
+  if (a.handle_id !== b.handle_id) return false
   const [left, right] = [a.secondary ?? {}, b.secondary ?? {}]
   return (
-    a.handle_id === b.handle_id &&
     Object.keys(left).length === Object.keys(right).length &&
     Object.entries(left).every(([key, value]) => right[key] === value)
   )
@@ -211,19 +215,23 @@ function isSameHolder(a: AllocationAttributes, b: AllocationAttributes): boolean
 
 /** Drops attributes that no address refers to, and numbers the rest anew. */
 function pruneAttributes(spec: IPAMBlockSpec): IPAMBlockSpec {
-  const used = [...new Set(spec.allocations.filter((index) => index !== null))].sort((a, b) => a - b)
-  const renumbered = new Map(used.map((index, position) => [index, position]))
+  const used = new Set(spec.allocations)
+  const attributes: AllocationAttributes[] = []
+  const renumbered = spec.attributes.map((each, index) => (used.has(index) ? attributes.push(each) - 1 : null))
+  if (attributes.length === spec.attributes.length) return spec
   return {
     ...spec,
-    allocations: spec.allocations.map((index) => (index === null ? null : (renumbered.get(index) ?? null))),
-    attributes: used.flatMap((index) => spec.attributes[index] ?? []),
+    allocations: spec.allocations.map((index) => (index === null ? null : (renumbered[index] ?? null))),
+    attributes,
   }
 }
 
-function ordinalsOf(spec: IPAMBlockSpec, handleId: string): number[] {
-  return spec.allocations.flatMap((index, ordinal) =>
-    index !== null && spec.attributes[index]?.handle_id === handleId ? [ordinal] : [],
-  )
+function ordinalsOf({ attributes, allocations }: IPAMBlockSpec, handleId: string): number[] {
+  const ordinals: number[] = []
+  for (const [ordinal, index] of allocations.entries()) {
+    if (index !== null && attributes[index]?.handle_id === handleId) ordinals.push(ordinal)
+  }
+  return ordinals
 }
 
 function addressAt(block: IPAMBlock, ordinal: number): string {
