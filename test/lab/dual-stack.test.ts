@@ -82,4 +82,54 @@ describe('a dual-stack lab', () => {
     expect(stdout).toMatch(/IP Pool +\| +fd00:10:244::\/64/)
     expect(stdout).toMatch(/Block +\| +fd00:10:244:\S*\/122 +\| +64 +\| 1 \(2%\) +\| 63 \(98%\)/)
   })
+
+  it.each([
+    ['Always', 'dev vxlan-v6.calico', 'is encapsulated while pods talk, without a lost packet'],
+    ['Never', 'dev ens2', 'is routed again while pods talk, without a lost packet'],
+  ])('with vxlanMode %s (%s) the IPv6 pool %s', async (vxlanMode, way) => {
+    const answers = lab.cli([
+      'exec',
+      'six-a',
+      '--',
+      'ping',
+      '-6',
+      '-q',
+      '-c',
+      '400',
+      '-i',
+      '0.01',
+      '-W',
+      '2',
+      v6('six-b'),
+    ])
+    answers.catch(() => {})
+    await lab.cli(['patch', 'ippool', 'default-ipv6-ippool', '-p', JSON.stringify({ spec: { vxlanMode } })])
+    await eventually(async () => {
+      for (const [node, pod] of [
+        ['work01', 'six-b'],
+        ['work02', 'six-a'],
+      ] as const) {
+        expect((await lab.exec(node, ['ip', '-6', 'route', 'get', v6(pod)])).stdout).toContain(way)
+      }
+    })
+    expect((await answers).stdout).toContain('400 packets transmitted, 400 packets received')
+  })
+
+  it('says in the Node what other nodes send IPv6 to, for as long as there is a tunnel', async () => {
+    const shown = () => lab.json<{ spec: object }>(['get', 'node.projectcalico.org', 'work01', '-o', 'json'])
+    await lab.cli([
+      'patch',
+      'ippool',
+      'default-ipv6-ippool',
+      '-p',
+      JSON.stringify({ spec: { vxlanMode: 'CrossSubnet' } }),
+    ])
+    await eventually(async () =>
+      expect((await shown()).spec).toMatchObject({
+        ipv6VXLANTunnelAddr: expect.stringMatching(/^fd00:10:244:/),
+        vxlanTunnelMACAddrV6: expect.stringMatching(/^66:/),
+      }),
+    )
+    expect((await lab.cli(['ipam', 'check'])).stdout).toContain('found 0 problems')
+  })
 })
