@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exec } from '../../src/base/exec.ts'
+import type { CniResult } from '../../src/cni/result.ts'
 import { hostInterfaceName, hostMac, podGateways, podMac } from '../../src/networks/routed/node/names.ts'
 import {
   createRoutedCluster,
@@ -15,6 +16,7 @@ interface Attached {
   readonly address: string
   readonly address6: string
   readonly mac: string
+  readonly result: CniResult
 }
 
 let cluster: RoutedCluster
@@ -45,7 +47,7 @@ async function podOn(node: RoutedNode, name: string): Promise<Attached> {
   const pod = await cluster.createPod(name, { assign_ipv6: 'true' })
   const { result, address } = await cluster.attach(node, pod)
   const address6 = result.ips[1]?.address.split('/')[0] ?? ''
-  return { pod, address, address6, mac: result.interfaces[1]?.mac ?? '' }
+  return { pod, result, address, address6, mac: result.interfaces[1]?.mac ?? '' }
 }
 
 type Place = Pick<TestPod, 'exec'>
@@ -63,7 +65,7 @@ async function received(at: Place, address: string, send: () => Promise<void>): 
     'python3',
     '-c',
     `import socket
-s = socket.socket(socket.${address.includes(':') ? 'AF_INET6' : 'AF_INET'}, socket.SOCK_DGRAM); s.bind(("${address}", 9999)); s.settimeout(10)
+s = socket.socket(socket.${address.includes(':') ? 'AF_INET6' : 'AF_INET'}, socket.SOCK_DGRAM); s.bind(("${address}", 9999)); s.settimeout(30)
 while True:
     text = s.recv(100).decode()
     print(text)
@@ -260,9 +262,13 @@ for number in range(200):
     expect(stdout).toContain(`"${device}" . ${forger.mac} . ${forger.mac} . 0.0.0.0`)
   })
 
-  it('that has changed its own MAC address is cut off until it has it back', async () => {
+  it('that has changed its own MAC address is cut off until it has it back, and CHECK says so', async () => {
+    const check = () => work01.nodeSide.verify(forger.pod.request, forger.result, AbortSignal.timeout(5000))
+    expect(await check()).toEqual([])
     const set = (mac: string) => forger.pod.exec('ip', 'link', 'set', 'eth0', 'address', mac)
     await set(strangeMac)
+    const what = `eth0 has the MAC address ${strangeMac} instead of ${forger.mac}`
+    expect(await check()).toContainEqual(expect.objectContaining({ what }))
     expect(await succeeds(ping(forger.pod, neighbour.address))).toBe(false)
     expect(await succeeds(ping(forger.pod, neighbour.address6))).toBe(false)
     await set(forger.mac)

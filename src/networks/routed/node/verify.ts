@@ -22,7 +22,7 @@ export async function verify(context: NodeContext, ref: Ref, result: CniResult):
   if (addresses.length === 0) return [{ what: 'the result has no address', fix }]
   const problems = await Promise.all([
     hostProblems(context, ref, addresses),
-    podProblems(context, ref, addresses),
+    podProblems(context, ref, { addresses, result }),
     ipamProblems(context, ref, { addresses, result }),
   ])
   return problems.flat().map((what) => ({ what, fix }))
@@ -45,18 +45,25 @@ async function hostProblems({ deps }: NodeContext, ref: Ref, addresses: readonly
   ]
 }
 
-async function podProblems({ deps }: NodeContext, ref: Ref, addresses: readonly string[]): Promise<string[]> {
+/** What comes with another MAC address than the ADD's is dropped on the host. */
+async function podProblems(
+  { deps }: NodeContext,
+  ref: Ref,
+  { addresses, result }: { addresses: readonly string[]; result: CniResult },
+): Promise<string[]> {
   const { netns, ifName } = ref
   if (netns === undefined) return ['the pod has no network namespace']
   try {
     const link = await deps.kernel.findLink(netns, ifName)
     if (link === undefined) return [`${ifName} is missing in the pod`]
+    const mac = result.interfaces.find(({ name, sandbox }) => name === ifName && sandbox !== undefined)?.mac
     const found = (await deps.kernel.addresses(netns, ifName)).map(({ address }) => address)
     const routes = await deps.kernel.routes(netns, { family: 4, device: ifName })
     const needsLink = addresses.some((address) => familyOf(address) === 4)
     const hasLink = routes.some(({ destination }) => destination === hostPrefixOf(podGateways[4]))
     return [
       ...(link.isUp ? [] : [`${ifName} is down in the pod`]),
+      ...(mac === undefined || mac === link.mac ? [] : [`${ifName} has the MAC address ${link.mac} instead of ${mac}`]),
       ...addresses.filter((address) => !found.includes(address)).map((address) => `${ifName} does not have ${address}`),
       ...(needsLink && !hasLink ? [`no route to ${podGateways[4]} in the pod`] : []),
     ]
