@@ -97,7 +97,8 @@ export class Tunnels {
     for (const kind of encapsulations) {
       this.#failures.delete(kind)
       if (!needed.includes(kind)) {
-        this.#working.delete(kind)
+        // It was needed until now, however long nothing has had to be done.
+        if (this.#working.delete(kind)) this.#neededAt[kind] = Date.now()
         continue
       }
       this.#neededAt[kind] = Date.now()
