@@ -270,6 +270,18 @@ describe('what somebody else changes on a node is as it was at once', () => {
     expect(await repairs()).toEqual(before)
   })
 
+  it('a pod that is made at the moment when all of nftables is flushed has its network, and is in the tables', async () => {
+    for (const number of [1, 2, 3, 4, 5]) {
+      const unlucky = await cluster.createPod(`unlucky${number}`)
+      await work01.exec('nft', 'flush', 'ruleset')
+      const { address: own } = await cluster.attach(work01, unlucky)
+      await eventually('its senders', async () =>
+        expect(await work01.exec('nft', 'list', 'table', 'inet', 'twinlane-senders')).toContain(` ${own}`),
+      )
+      await unlucky.exec('busybox', 'ping', '-c', '1', '-W', '1', far.address)
+    }
+  })
+
   it('leaves alone what is not ours', async () => {
     await work01.ip('route', 'add', '198.51.100.0/24', 'via', '192.168.100.102', 'proto', 'static')
     await work01.exec('nft', 'add', 'table', 'inet', 'theirs')
