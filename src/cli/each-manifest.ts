@@ -48,7 +48,7 @@ export interface ManifestCommand {
  */
 export async function forEachManifest(io: CliIo, flags: FileFlags, command: ManifestCommand): Promise<void> {
   const manifests = await readFiles(io, flags)
-  for (const manifest of manifests) checkManifest(manifest)
+  for (const manifest of manifests) await checkManifest(manifest)
   const connection = await connect(io, flags)
   const kindOf = kindLookup(connection)
   const calico: string[] = []
@@ -75,12 +75,17 @@ export async function forEachManifest(io: CliIo, flags: FileFlags, command: Mani
 }
 
 /** Throws UsageError when no file is named, TwinlaneError for what cannot be read. */
-export async function readFiles(io: CliIo, flags: FileFlags): Promise<ManifestObject[]> {
+export async function readFiles(
+  io: CliIo,
+  flags: Pick<FileFlags, 'filename' | 'recursive' | 'skipEmpty'>,
+  options: { mayLackNames?: boolean } = {},
+): Promise<ManifestObject[]> {
   if (flags.filename === undefined)
     throw new UsageError('no file is named', { fix: 'name one with -f FILE, or -f - for standard input' })
   return readManifests(io, flags.filename, {
     recursive: flags.recursive === true,
     mayBeEmpty: flags.skipEmpty === true,
+    ...options,
   })
 }
 

@@ -16,15 +16,17 @@ const clusterAnnotations = ['kubectl.kubernetes.io/last-applied-configuration', 
 
 /** An object as a file for another cluster would have it: without what only its own cluster knows, and without status. */
 export function exported(object: KubeObject): KubeObject {
-  const { status: _, ...rest } = object as KubeObject & { status?: unknown }
-  const metadata = omit({ ...rest.metadata }, clusterFields)
-  const annotations = omit({ ...rest.metadata.annotations }, clusterAnnotations)
+  const { status: _, apiVersion, kind, metadata: before, ...rest } = object as KubeObject & { status?: unknown }
+  const metadata = omit({ ...before }, clusterFields)
+  const annotations = omit({ ...before.annotations }, clusterAnnotations)
   return {
-    ...rest,
+    ...(apiVersion === undefined ? {} : { apiVersion }),
+    ...(kind === undefined ? {} : { kind }),
     metadata: {
       ...omit(metadata, ['annotations']),
       ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
     } as KubeObject['metadata'],
+    ...rest,
   }
 }
 

@@ -250,3 +250,26 @@ describe('twinlane', () => {
     expect({ err, code }).toEqual({ err: `error: kubeconfig ${join(folder, 'gone')} does not exist\n`, code: 1 })
   })
 })
+
+describe('files without a cluster', () => {
+  const pool = (spec: string): string =>
+    `apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: main}\nspec: ${spec}\n`
+
+  test('are valid, or the field is named with its place', async () => {
+    expect(await twinlane('validate -f -', pool('{cidr: 10.1.0.0/16}'))).toMatchObject({
+      code: 0,
+      out: "Successfully validated 1 'IPPool' resource(s)\n",
+    })
+    const wrong = await twinlane('validate -f -', pool('{cidr: 10.1.0.0/16, blockSize: 10}'))
+    expect(wrong).toMatchObject({ code: 1, err: expect.stringMatching(/line 4: spec.blockSize/) })
+  })
+
+  test('of an older version are refused with the command that converts them, which does', async () => {
+    const old = 'apiVersion: v1\nkind: ipPool\nmetadata: {cidr: 10.1.0.0/16}\n'
+    const refused = await twinlane('validate -f -', old)
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('twinlane convert -f FILE') })
+    const { code, out } = await twinlane('convert -f -', old)
+    expect(code).toBe(0)
+    expect((await twinlane('validate -f -', out)).code).toBe(0)
+  })
+})

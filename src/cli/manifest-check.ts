@@ -3,7 +3,8 @@ import type { KubeError } from '../kube/errors.ts'
 import { isObject } from '../kube/patch.ts'
 import type { CustomResource } from '../kube/resources/meta.ts'
 import { networkAttachmentDefinitions } from '../kube/resources/net-attach-def.ts'
-import { routedResources } from '../networks/routed/resources.ts'
+import { drivers } from '../networks/registry.ts'
+import { type VirtualNode, VirtualNodeError, virtualNodePatch } from '../networks/routed/virtual-node.ts'
 import { isVirtualNode } from './kinds.ts'
 import { ManifestError, type ManifestObject } from './manifest.ts'
 
@@ -40,25 +41,68 @@ const virtualNodeSchema: Schema = {
         vxlanTunnelMACAddr: text,
         ipv6VXLANTunnelAddr: text,
         vxlanTunnelMACAddrV6: text,
+        // What calicoctl prints of a node beside; nothing of it is written.
+        wireguard: { 'x-kubernetes-preserve-unknown-fields': true },
+        interfaces: {},
         orchRefs: { type: 'array', items: { type: 'object', properties: { nodeName: text, orchestrator: text } } },
       },
     },
-    status: { type: 'object' },
+    status: { 'x-kubernetes-preserve-unknown-fields': true },
   },
 }
 
 const schemas = new Map<string, Schema>(
-  [...routedResources, networkAttachmentDefinitions].map((resource: CustomResource) => [
+  [...drivers.flatMap(({ resources }) => resources), networkAttachmentDefinitions].map((resource: CustomResource) => [
     `${resource.group}/${resource.version} ${resource.kind}`,
     resource.schema as Schema,
   ]),
 )
 
+/** Whether the kind is one that this program can judge without a cluster. */
+export function isKnownKind(manifest: Pick<ManifestObject, 'object'>): boolean {
+  return schemaOf(manifest) !== undefined
+}
+
+/** A kind of ours under an older or an internal version of its group. */
+export function misplacedKind(manifest: ManifestObject): ManifestError | undefined {
+  const { apiVersion = '', kind = '' } = manifest.object
+  const isOld = apiVersion === 'crd.projectcalico.org/v1' || /^projectcalico\.org\/(?!v3$)/.test(apiVersion)
+  const isOldest = apiVersion === 'v1' && ['ippool', 'bgppeer'].includes(kind.toLowerCase())
+  if (!isOld && !isOldest) return undefined
+  return new ManifestError(manifest, ['apiVersion'], `${kind} of ${apiVersion} is not what the API serves`, {
+    fix: 'twinlane convert -f FILE writes it as projectcalico.org/v3',
+  })
+}
+
 /**
- * Refuses fields that our own kinds do not have, and values of the wrong type, before anything is sent. The API server
- * checks too, but it has not seen the file: it cannot say which line. Throws ManifestError.
+ * Refuses what our own kinds cannot hold by their schemas, before anything is sent: fields that they do not have, missing
+ * ones, values of a wrong type or out of range. The API server checks too, but it has not seen the file: it cannot say
+ * which line. What a schema cannot say is the business of resource-check. Throws ManifestError.
  */
-export function checkManifest(manifest: ManifestObject): void {
+export async function checkManifest(manifest: ManifestObject): Promise<void> {
+  checkNames(manifest)
+  if (isVirtualNode(kindOf(manifest))) return checkNode(manifest)
+  if (schemaOf(manifest) === undefined) return
+  // What compiles schemas takes longer to load than a command that needs it not takes to run.
+  const { createValidator } = await import('../lab/apiserver/schema/validator.ts')
+  const faults = createValidator(schemaOf(manifest) as never)(manifest.object)
+  const fault = faults.find(({ message }) => !/ must (NOT be valid|match a schema in anyOf)$/.test(message))
+  if (fault === undefined) return
+  const { field = '', message } = fault
+  throw new ManifestError(manifest, parseFieldPath(field), message.replace(`${field} in body `, ''))
+}
+
+function checkNode(manifest: ManifestObject): void {
+  try {
+    virtualNodePatch(manifest.object as VirtualNode)
+  } catch (error) {
+    if (!(error instanceof VirtualNodeError)) throw error
+    throw new ManifestError(manifest, parseFieldPath(error.field), error.message.slice(error.field.length + 2))
+  }
+}
+
+/** Fields that there are not, and values of the wrong type. */
+function checkNames(manifest: ManifestObject): void {
   const schema = schemaOf(manifest)
   if (schema === undefined) return
   const { apiVersion: _, kind: __, metadata: ___, ...content } = manifest.object
@@ -76,9 +120,14 @@ export function locateServerError(manifest: ManifestObject, error: KubeError): E
   return new ManifestError(manifest, path, error.said ?? error.message)
 }
 
-function schemaOf({ object }: ManifestObject): Schema | undefined {
+function kindOf({ object }: Pick<ManifestObject, 'object'>): { group: string; kind: string } {
   const [group = '', version = ''] = (object.apiVersion ?? '').split('/')
-  if (version === 'v3' && isVirtualNode({ group, kind: object.kind ?? '' })) return virtualNodeSchema
+  return { group: version === 'v3' ? group : '', kind: object.kind ?? '' }
+}
+
+function schemaOf(manifest: Pick<ManifestObject, 'object'>): Schema | undefined {
+  const { object } = manifest
+  if (isVirtualNode(kindOf(manifest))) return virtualNodeSchema
   return schemas.get(`${object.apiVersion} ${object.kind}`)
 }
 

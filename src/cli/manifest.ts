@@ -56,14 +56,14 @@ export function manifestOf(object: KubeObject, where: string): ManifestObject {
 export async function readManifests(
   io: Pick<CliIo, 'stdin' | 'stderr' | 'cwd'>,
   names: readonly string[],
-  options: { recursive?: boolean; mayBeEmpty?: boolean } = {},
+  options: { recursive?: boolean; mayBeEmpty?: boolean; mayLackNames?: boolean } = {},
 ): Promise<ManifestObject[]> {
   const objects: ManifestObject[] = []
   for (const name of names) {
     for (const { file, text, isFromFolder } of await readTexts(io, name, options)) {
       // A folder may hold other YAML too, such as the lab.yaml beside the article's objects.
       if (isFromFolder && isOtherYaml(text)) note(io, `${file}: holds no Kubernetes object, skipped`)
-      else objects.push(...parseManifest(text, file))
+      else objects.push(...parseManifest(text, file, options))
     }
   }
   if (objects.length === 0 && options.mayBeEmpty !== true)
@@ -78,7 +78,11 @@ function isOtherYaml(text: string): boolean {
 }
 
 /** Splits a text of YAML or JSON documents; lists are taken apart. Throws TwinlaneError naming the line. */
-export function parseManifest(text: string, file: string): ManifestObject[] {
+export function parseManifest(
+  text: string,
+  file: string,
+  { mayLackNames = false }: { mayLackNames?: boolean } = {},
+): ManifestObject[] {
   const { documents, lines } = parseYaml(text)
   return documents.flatMap((document, index) => {
     const name = documents.length === 1 ? file : `${file}, document ${index + 1}`
@@ -87,13 +91,17 @@ export function parseManifest(text: string, file: string): ManifestObject[] {
       const { line, col } = lines.linePos(problem.pos[0])
       throw new TwinlaneError(`${name}, line ${line}, column ${col}: ${problem.message.split('\n')[0]}`)
     }
-    return objectsOf(document, { file, name, lines, text })
+    return objectsOf(document, { file, name, lines, text, mayLackNames })
   })
 }
 
 function objectsOf(document: Document, source: Source): ManifestObject[] {
   const value: unknown = document.toJS()
   if (value === null || value === undefined) return []
+  // calicoctl's first API wrote several objects as a list without a kind.
+  if (Array.isArray(value)) {
+    return value.map((item: unknown, index) => manifestObject(document, { value: item, base: [index], ...source }))
+  }
   const items = isObject(value) && String(value.kind).endsWith('List') ? value.items : undefined
   if (!Array.isArray(items)) return [manifestObject(document, { value, base: [], ...source })]
   return items.map((item: unknown, index) =>
@@ -106,6 +114,8 @@ interface Source {
   name: string
   lines: LineCounter
   text: string
+  /** Objects of older APIs are known by other fields. */
+  mayLackNames: boolean
 }
 
 interface Place extends Source {
@@ -113,7 +123,8 @@ interface Place extends Source {
   base: (string | number)[]
 }
 
-function manifestObject(document: Document, { value, base, file, name, lines, text }: Place): ManifestObject {
+function manifestObject(document: Document, place: Place): ManifestObject {
+  const { value, base, file, name, lines, text } = place
   const lineOf = (path: readonly (string | number)[]): number | undefined =>
     findLine(document, [...base, ...path], lines)
   const locate = (path: readonly (string | number)[], at?: Position): Position =>
@@ -125,8 +136,11 @@ function manifestObject(document: Document, { value, base, file, name, lines, te
   if (typeof object.kind !== 'string') throw new ManifestError(manifest, ['kind'], 'is missing')
   if (typeof object.apiVersion !== 'string') throw new ManifestError(manifest, ['apiVersion'], 'is missing')
   const metadata: unknown = object.metadata
+  if (place.mayLackNames && isObject(metadata)) return manifest
   if (!isObject(metadata) || (metadata.name === undefined && metadata.generateName === undefined)) {
-    throw new ManifestError(manifest, ['metadata', 'name'], 'is missing')
+    const isOfOldApi = isObject(metadata) && ('cidr' in metadata || 'peerIP' in metadata)
+    const fix = "this looks like calicoctl's first API: twinlane convert -f FILE writes it as projectcalico.org/v3"
+    throw new ManifestError(manifest, ['metadata', 'name'], 'is missing', isOfOldApi ? { fix } : {})
   }
   return manifest
 }

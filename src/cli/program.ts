@@ -94,6 +94,18 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/lint.ts')).registerLint,
   },
   {
+    name: 'validate',
+    group: objects,
+    summary: 'check files by the rules of our kinds, without a cluster',
+    load: async () => (await import('./commands/validate.ts')).registerValidate,
+  },
+  {
+    name: 'convert',
+    group: objects,
+    summary: "write files of older versions of Calico's API as projectcalico.org/v3",
+    load: async () => (await import('./commands/convert.ts')).registerConvert,
+  },
+  {
     name: 'preview',
     group: podGroup,
     summary: "a pod's network before there is one",

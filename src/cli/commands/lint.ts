@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import type { KubeObject } from '../../kube/resources/meta.ts'
 import { type NetworkAttachmentDefinition, networkAttachmentDefinitions } from '../../kube/resources/net-attach-def.ts'
-import type { Finding } from '../../lint/finding.ts'
 import { lint } from '../../lint/lint.ts'
 import { addConnectionFlags, addNamespaceFlag, type ConnectionFlags, connect } from '../connection.ts'
 import { collect } from '../duration.ts'
 import { type CliIo, note, print, UsageError } from '../io.ts'
 import { type ManifestObject, readManifests } from '../manifest.ts'
+import { type PlacedFinding, place, renderFinding } from '../placed-finding.ts'
 
 interface LintFlags extends ConnectionFlags {
   filename?: string[]
@@ -15,13 +15,6 @@ interface LintFlags extends ConnectionFlags {
   strict?: boolean
   output?: 'text' | 'json'
   globalNamespaces?: string
-}
-
-/** A finding with its place in a file. */
-interface PlacedFinding extends Pick<Finding, 'rule' | 'severity' | 'message' | 'fix'> {
-  readonly source: string
-  readonly line: number
-  readonly column: number
 }
 
 export function registerLint(program: Command, io: CliIo): void {
@@ -80,12 +73,6 @@ async function readFiles(io: CliIo, flags: LintFlags): Promise<ManifestObject[]>
   }
 }
 
-function place(finding: Finding, manifest: ManifestObject | undefined): PlacedFinding | undefined {
-  if (manifest === undefined) return undefined
-  const { rule, severity, message, fix, field, position } = finding
-  return { source: manifest.file, ...manifest.locate(field, position), rule, severity, message, fix }
-}
-
 /** Where `kubectl apply -n` would put it. */
 function inNamespace(object: KubeObject, namespace = 'default'): KubeObject {
   return { ...object, metadata: { ...object.metadata, namespace: object.metadata.namespace ?? namespace } }
@@ -98,10 +85,4 @@ async function definitionsOfCluster(io: CliIo, flags: LintFlags): Promise<readon
   } finally {
     await client.close()
   }
-}
-
-/** `FILE:LINE:COLUMN: error: message [rule]`, which editors can follow. */
-function renderFinding({ source, line, column, severity, message, rule, fix }: PlacedFinding): string {
-  const text = `${source}:${line}:${column}: ${severity}: ${message} [${rule}]`
-  return fix === undefined ? text : `${text}\n  fix: ${fix}`
 }

@@ -78,7 +78,7 @@ async function checkPatched(
   { before, content }: { before: KubeObject; content: unknown },
 ): Promise<void> {
   const after = patched(before, content)
-  checkManifest(manifestOf({ ...after, apiVersion: apiVersionOf(type), kind: type.kind }, '--patch'))
+  await checkManifest(manifestOf({ ...after, apiVersion: apiVersionOf(type), kind: type.kind }, '--patch'))
   await checkObjectInCluster(connection, type, { before, after })
 }
 

@@ -1,4 +1,4 @@
-import { TwinlaneError } from '../../base/errors.ts'
+import { ConfigError } from '../../base/errors.ts'
 import { AddressError, parseInterfaceAddress } from '../../base/ip.ts'
 import type { Patch } from '../../kube/api.ts'
 import type { NodeResource } from '../../kube/resources/core.ts'
@@ -31,8 +31,8 @@ export interface VirtualNodeSpec {
   orchRefs?: { nodeName?: string; orchestrator: string }[]
 }
 
-/** A Node that was applied cannot be stored. The message names the field. */
-export class VirtualNodeError extends TwinlaneError {}
+/** A Node that was applied cannot be stored. */
+export class VirtualNodeError extends ConfigError {}
 
 export const nodeAnnotations = {
   ipv4Address: 'projectcalico.org/IPv4Address',
@@ -158,9 +158,9 @@ function checkedAddress(field: string, value: string | undefined, family: 4 | 6)
   try {
     const text = value.includes('/') ? value : `${value}/${family === 4 ? 32 : 128}`
     if (parseInterfaceAddress(text).family === family) return text
-    throw new VirtualNodeError(`${field}: "${value}" is not an IPv${family} address`)
+    throw new VirtualNodeError(field, `"${value}" is not an IPv${family} address`)
   } catch (error) {
-    if (error instanceof AddressError) throw new VirtualNodeError(`${field}: ${error.message}`, { cause: error })
+    if (error instanceof AddressError) throw new VirtualNodeError(field, error.message, { cause: error })
     throw error
   }
 }
@@ -169,13 +169,13 @@ function checkedAsNumber(value: number | string | undefined): string | null {
   if (value === undefined) return null
   const number = parseAsNumber(String(value))
   if (number !== undefined) return String(number)
-  throw new VirtualNodeError(`spec.bgp.asNumber: "${value}" is not an AS number (0 to 4294967295)`)
+  throw new VirtualNodeError('spec.bgp.asNumber', `"${value}" is not an AS number (0 to 4294967295)`)
 }
 
 function checkedClusterId(value: string | undefined): string | null {
   if (value === undefined || value === '') return null
   if (isClusterId(value)) return value
-  throw new VirtualNodeError(`spec.bgp.routeReflectorClusterID: "${value}" is not of the form 192.0.2.1`)
+  throw new VirtualNodeError('spec.bgp.routeReflectorClusterID', `"${value}" is not of the form 192.0.2.1`)
 }
 
 function sortedByKey(labels: Record<string, string>): Record<string, string> {

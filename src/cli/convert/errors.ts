@@ -1,0 +1,4 @@
+import { ConfigError } from '../../base/errors.ts'
+
+/** An object that cannot be written in the other version. */
+export class ConversionError extends ConfigError {}
