@@ -3,7 +3,7 @@ export interface Figure {
   readonly bench: string
   readonly figure: string
   readonly value: number
-  readonly unit: 'ms' | 's' | 'MB' | 'pods/s' | 'addresses/s' | 'Gbit/s' | 'us' | 'per pod'
+  readonly unit: 'ms' | 's' | 'MB' | 'pods/s' | 'addresses/s' | 'Gbit/s' | 'us' | 'per pod' | 'sessions'
   /** The floor or peer that was measured in the same run. */
   readonly compared: string | null
   /** `value` by that. */

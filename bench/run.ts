@@ -7,6 +7,7 @@ import { attachDelegates } from './attach-delegates.ts'
 import { attachRoutedOvn } from './attach-routed-ovn.ts'
 import { attachTwoKernelNics } from './attach-two-kernel-nics.ts'
 import { type Bench, type Figure, runBench } from './bench.ts'
+import { bgp60Nodes } from './bgp-60-nodes.ts'
 import { bgpCompute } from './bgp-compute.ts'
 import { detachBurst100 } from './detach-burst-100.ts'
 import { detachRoutedOvn } from './detach-routed-ovn.ts'
@@ -35,6 +36,7 @@ const benches: Readonly<Record<string, Bench>> = {
   'ovn-burst-100': ovnBurst100,
   'routed-forwarding': routedForwarding,
   'bgp-compute': bgpCompute,
+  'bgp-60-nodes': bgp60Nodes,
 }
 
 const { values: flags, positionals } = parseArgs({
