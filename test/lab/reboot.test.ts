@@ -38,7 +38,7 @@ describe('a node that loses its power while pods with two networks run on it', (
   /** Both interfaces with their addresses; whoever has eth0 alone runs without what it asked for. */
   async function interfacesOf(name: string): Promise<string[]> {
     const { stdout } = await lab.cli(['exec', name, '--', 'ip', '-4', '-o', 'addr'])
-    return [...stdout.matchAll(/(eth\d) +inet (10\.\d+)\./g)].map(([, nic, prefix]) => `${nic} ${prefix}`)
+    return [...stdout.matchAll(/(eth\d) +inet (10\.\d+)\./g)].map(([, nic, prefix]) => `${nic} ${prefix}`).sort()
   }
 
   it('starts them again with both networks, and keeps nothing of their earlier life', async () => {
