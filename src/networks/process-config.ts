@@ -80,15 +80,15 @@ export interface RoutedSettingsFile {
 
 /** Settings of the OVN network, with the names users know from daemonset.sh beside them. */
 export interface OvnSettingsFile {
-  /** --net-cidr; `cidr` or `cidr/hostPrefix`, several separated by commas. @default 10.128.0.0/14/23 */
+  /** --net-cidr; `cidr` or `cidr/hostPrefix`, several separated by commas, of one family or both. @default 10.128.0.0/14/23 */
   netCidr?: string
-  /** --svc-cidr @default 172.30.0.0/16 */
+  /** --svc-cidr; one a family, separated by a comma. @default 172.30.0.0/16 */
   svcCidr?: string
   /** --gateway-mode @default local */
   gatewayMode?: 'local' | 'shared'
   /** --gateway-interface: NIC to move into the gateway bridge; absent: no takeover, mp0 only. */
   gatewayInterface?: string
-  /** --gateway-nexthop; absent: that of the gateway interface's default route. */
+  /** --gateway-nexthop; one a family, separated by a comma. Absent: that of the gateway interface's default route. */
   gatewayNextHop?: string
   /** With gatewayMode shared: prefixes that pods reach through their host all the same, e.g. those of eth0's pods. */
   hostCidrs?: string[]

@@ -152,10 +152,10 @@ describe('an older version of the northbound database', () => {
       await northbound.client.start(AbortSignal.timeout(10_000))
       const gateway = {
         ...{ bridge: 'brens3', interfaceId: 'brens3_n1', mac: '52:54:00:00:00:01', vlanId: '0' },
-        ...{ address: '192.168.200.10/24', nextHop: '192.168.200.1' },
+        ...{ addresses: ['192.168.200.10/24'], nextHops: ['192.168.200.1'] },
       }
       const desired = buildTopology({
-        nodes: [{ name: 'n1', subnet: '10.144.0.0/24', number: 2, chassisId: 'c', gateway }],
+        nodes: [{ name: 'n1', subnets: ['10.144.0.0/24'], number: 2, chassisId: 'c', gateway }],
         multicastNamespaces: [],
         options: {
           ...{ netCidrs: ['10.144.0.0/16'], gatewayMode: 'local', hostCidrs: [], mtuBytes: 1400 },

@@ -143,11 +143,11 @@ describe('a layer3 network', () => {
     expect(a.results[0]).toMatchObject({
       ips: [
         { address: '10.2.0.3/24', gateway: '10.2.0.1' },
-        { address: 'fd02::3/64', gateway: 'fd02::1' },
+        { address: 'fd02:0:0:1::3/64', gateway: 'fd02:0:0:1::1' },
       ],
       routes: [
         { dst: '10.2.0.0/16', gw: '10.2.0.1' },
-        { dst: 'fd02::/48', gw: 'fd02::1' },
+        { dst: 'fd02::/48', gw: 'fd02:0:0:1::1' },
       ],
     })
     expect(await canPing(a, '10.2.1.3')).toBe(true)
@@ -157,12 +157,12 @@ describe('a layer3 network', () => {
     expect(cluster.nbctl('lr-list')).toMatch(/tall_ovn_cluster_router/)
     const router = cluster.nbctl('show', 'tall_ovn_cluster_router')
     expect(router).toMatch(
-      /port rtos-tall_n1\n\s+mac: "0a:58:0a:02:00:01"\n\s+networks: \["10.2.0.1\/24", "fd02::1\/64"\]/,
+      /port rtos-tall_n1\n\s+mac: "0a:58:0a:02:00:01"\n\s+networks: \["10.2.0.1\/24", "fd02:0:0:1::1\/64"\]/,
     )
     expect(router).toMatch(/port rtos-tall_n2\n\s+mac: "0a:58:0a:02:01:01"/)
     expect(cluster.nbctl('lsp-list', 'tall_n1')).toMatch(/default\.tall_default_tall-a[\s\S]*stor-tall_n1/)
     const subnets = cluster.nodes.get('n2')?.metadata.annotations?.['k8s.ovn.org/node-subnets'] ?? ''
-    expect(JSON.parse(subnets)).toEqual({ default: ['10.144.1.0/24'], tall: ['10.2.1.0/24', 'fd02:0:0:1::/64'] })
+    expect(JSON.parse(subnets)).toEqual({ default: ['10.144.1.0/24'], tall: ['10.2.1.0/24', 'fd02:0:0:2::/64'] })
   })
 })
 

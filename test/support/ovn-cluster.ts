@@ -79,7 +79,7 @@ export class OvnCluster {
   readonly #netns: string[] = []
   #controller: Lifecycle | undefined
 
-  readonly #changes: SettingsChanges
+  #changes: SettingsChanges
 
   private constructor(fabric: TestFabric, changes: SettingsChanges) {
     this.fabric = fabric
@@ -113,6 +113,14 @@ export class OvnCluster {
     await this.startController()
     for (const node of this.fabric.nodes) await this.startAgent(node)
     await this.ready()
+  }
+
+  /** Controller and agents end and start again with these settings instead. */
+  async changeSettings(changes: SettingsChanges): Promise<void> {
+    for (const side of this.sides.values()) await side.stop()
+    await this.stopController()
+    this.#changes = { ...this.#changes, ...changes }
+    await this.startAll()
   }
 
   async close(): Promise<void> {

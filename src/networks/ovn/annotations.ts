@@ -30,20 +30,13 @@ export interface PodNetwork {
   readonly role?: string
 }
 
-/** The node's subnet of the cluster network; undefined when there is none. A bare text is the older form. */
-export function findNodeSubnet(node: KubeObject): string | undefined {
-  const value = findJson(node, nodeAnnotation.subnets) as { default?: string | string[] } | undefined
-  const subnets = value?.default
-  return Array.isArray(subnets) ? subnets[0] : subnets
-}
-
 /** What the annotation says of every network. */
 export function parseNodeSubnets(node: KubeObject): Readonly<Record<string, unknown>> {
   const value = findJson(node, nodeAnnotation.subnets)
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
 }
 
-/** The node's parts of a secondary network; empty when there are none. */
+/** The node's parts of a network, one a family; empty when there are none. A bare text is the older form. */
 export function findNodeSubnets(node: KubeObject, network: string): readonly string[] {
   const subnets = parseNodeSubnets(node)[network]
   return Array.isArray(subnets) ? (subnets as string[]) : typeof subnets === 'string' ? [subnets] : []
@@ -62,32 +55,33 @@ export function findChassisId(node: KubeObject): string | undefined {
 export function findGateway(node: KubeObject): GatewayFacts | undefined {
   const value = findJson(node, nodeAnnotation.gateway) as { default?: Record<string, unknown> } | undefined
   const gateway = value?.default
-  const address = (gateway?.['ip-addresses'] as string[] | undefined)?.[0]
-  const nextHop = (gateway?.['next-hops'] as string[] | undefined)?.[0]
-  if (gateway === undefined || gateway.mode === '' || address === undefined || nextHop === undefined) return undefined
+  const addresses = (gateway?.['ip-addresses'] ?? []) as string[]
+  const nextHops = (gateway?.['next-hops'] ?? []) as string[]
+  if (gateway === undefined || gateway.mode === '' || addresses.length === 0 || nextHops.length === 0) return undefined
   return {
     bridge: String(gateway['bridge-id']),
     interfaceId: String(gateway['interface-id']),
     mac: String(gateway['mac-address']),
     vlanId: String(gateway['vlan-id'] ?? '0'),
-    address,
-    nextHop,
+    addresses,
+    nextHops,
   }
 }
 
 /** The text of k8s.ovn.org/l3-gateway-config. `undefined` says that the node has no gateway. */
 export function renderGateway(gateway: GatewayFacts | undefined, mode: 'local' | 'shared' = 'local'): string {
   if (gateway === undefined) return JSON.stringify({ default: { mode: '' } })
+  const { addresses, nextHops } = gateway
   return JSON.stringify({
     default: {
       mode,
       'bridge-id': gateway.bridge,
       'interface-id': gateway.interfaceId,
       'mac-address': gateway.mac,
-      'ip-addresses': [gateway.address],
-      'ip-address': gateway.address,
-      'next-hops': [gateway.nextHop],
-      'next-hop': gateway.nextHop,
+      'ip-addresses': addresses,
+      ...(addresses.length === 1 ? { 'ip-address': addresses[0] } : {}),
+      'next-hops': nextHops,
+      ...(nextHops.length === 1 ? { 'next-hop': nextHops[0] } : {}),
       'node-port-enable': 'true',
       'vlan-id': gateway.vlanId,
     },

@@ -42,13 +42,34 @@ test('several prefixes are taken in order', () => {
   })
 })
 
+test('both families are taken, with a subnet of /64 a node for IPv6', () => {
+  const settings = parseOvnSettings({
+    ...remotes,
+    netCidr: '10.144.0.0/16,fd01::/48',
+    svcCidr: '10.96.0.0/16,fd02::/112',
+    gatewayNextHop: '192.168.200.1,fe80::1',
+  })
+  expect(settings).toMatchObject({
+    nodePools: [
+      { cidr: '10.144.0.0/16', hostPrefix: 24 },
+      { cidr: 'fd01::/48', hostPrefix: 64 },
+    ],
+    svcCidrs: ['10.96.0.0/16', 'fd02::/112'],
+    gatewayNextHops: ['192.168.200.1', 'fe80::1'],
+  })
+})
+
 test.each([
   [{ ...remotes, netCidr: '10.144.0.0/16/12' }, /netCidr: a node's subnet of \/12 does not fit/],
   [
     { ...remotes, netCidr: '10.144.1.0/16' },
     /netCidr: "10.144.1.0\/16" has host bits set; the prefix is 10.144.0.0\/16/,
   ],
-  [{ ...remotes, netCidr: 'fd00::/48' }, /netCidr/],
+  [{ ...remotes, netCidr: 'fd01::/48/80' }, /netCidr: a node's subnet of \/80 does not fit into fd01::\/48/],
+  [{ ...remotes, netCidr: 'fd01::/48' }, /svcCidr: 172.30.0.0\/16 is IPv4, which pods do not have/],
+  [{ ...remotes, netCidr: 'fd98::/32', svcCidr: 'fd02::/112' }, /netCidr: fd98::\/32 overlaps the join network/],
+  [{ ...remotes, svcCidr: '10.96.0.0/16,10.97.0.0/16' }, /svcCidr: 10.96.0.0\/16,10.97.0.0\/16 has two of one family/],
+  [{ ...remotes, gatewayNextHop: '192.168.200.1,fe80::1' }, /gatewayNextHop: fe80::1 is IPv6, which pods do not have/],
   [{ ...remotes, netCidr: '100.64.0.0/15' }, /netCidr: 100.64.0.0\/15 overlaps the join network/],
   [{ ...remotes, netCidr: '10.96.0.0/12', svcCidr: '10.96.0.0/16' }, /netCidr: 10.96.0.0\/12 overlaps svcCidr/],
   [{ ...remotes, gatewayMode: 'shared' }, /gatewayMode: shared needs a gatewayInterface/],
@@ -56,7 +77,7 @@ test.each([
   [{ ...remotes, netCidr: '10.144.0.0/16,10.150.0.0/20/26' }, /netCidr: nodes would have subnets of \/24 and \/26/],
   [{ ...remotes, hostCidrs: ['10.244.0.1/16'] }, /hostCidrs\[0\]: "10.244.0.1\/16" has host bits/],
   [{ ...remotes, gatewayInterface: 'a-very-long-name' }, /gatewayInterface: must be an interface name of at most 13/],
-  [{ ...remotes, gatewayNextHop: '192.168.200' }, /gatewayNextHop: must be an IP address/],
+  [{ ...remotes, gatewayNextHop: '192.168.200' }, /gatewayNextHop: must be IP addresses/],
   [{ ...remotes, encapTyp: 'vxlan' }, /encapTyp/],
   [{ northbound: remotes.northbound }, /southbound/],
 ])('settings %j are refused with the name of the field', (raw, message) => {

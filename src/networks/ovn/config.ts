@@ -1,17 +1,28 @@
 import * as z from 'zod'
 import { ConfigError } from '../../base/errors.ts'
-import { AddressError, cidrsOverlap, isAddress, parseCidr } from '../../base/ip.ts'
+import { isAddress } from '../../base/ip.ts'
 import { parseSchema } from '../../base/parse-schema.ts'
 import type { NetworkConfigList } from '../../cni/request.ts'
 import type { ConfigFacts } from '../driver.ts'
 import type { NodePool } from './ipam/node-subnets.ts'
 import { parseSecondaryNetwork, type SecondaryNetwork, secondaryShape } from './secondary/net-conf.ts'
-import { joinCidr, masqueradeCidr } from './topology/names.ts'
+import {
+  checkFamilies,
+  checkHostPrefixes,
+  checkPrefixes,
+  checkTls,
+  commaSeparated,
+  parseNetCidr,
+} from './settings-checks.ts'
 
 /** Values of `type` in a CNI configuration that the OVN network serves; the first is its own. */
 export const ovnTypes = ['twinlane-ovn', 'ovn-k8s-cni-overlay'] as const
 
 const address = z.string().refine(isAddress, 'must be an IP address')
+const addresses = z
+  .string()
+  .transform(commaSeparated)
+  .refine((list) => list.every(isAddress), 'must be IP addresses, one a family, separated by a comma')
 const remote = z.string().regex(/^((tcp|ssl|unix):[^,]+)(,(tcp|ssl|unix):[^,]+)*$/, 'must be like tcp:192.0.2.1:6641')
 
 const settingsSchema = z.strictObject({
@@ -22,7 +33,7 @@ const settingsSchema = z.strictObject({
     .string()
     .regex(/^[^\s/]{1,13}$/, 'must be an interface name of at most 13 characters: the bridge gets "br" before it')
     .optional(),
-  gatewayNextHop: address.optional(),
+  gatewayNextHop: addresses.optional(),
   hostCidrs: z.array(z.string()).default([]),
   multicastEnabled: z.boolean().default(false),
   disableSnatMultipleGateways: z.boolean().default(false),
@@ -38,20 +49,32 @@ const settingsSchema = z.strictObject({
 })
 
 /** What holds for the OVN network on every node: OvnSettingsFile with its defaults filled in. */
-export interface OvnSettings extends Omit<z.infer<typeof settingsSchema>, 'netCidr'> {
+export interface OvnSettings extends Omit<z.infer<typeof settingsSchema>, 'netCidr' | 'svcCidr' | 'gatewayNextHop'> {
   /** Where nodes' subnets come from, in this order. */
   readonly nodePools: readonly NodePool[]
   /** Their prefixes: those of all pods. */
   readonly netCidrs: readonly string[]
+  /** Prefixes of the services, one a family at most. */
+  readonly svcCidrs: readonly string[]
+  /** One a family at most; those that lack are the default routes' of the gateway interface. */
+  readonly gatewayNextHops: readonly string[]
 }
 
 /** Throws ConfigError naming the field. */
 export function parseOvnSettings(raw: unknown): OvnSettings {
   const file = parseSchema(settingsSchema, raw ?? {}, { where: 'networks.ovn' })
-  const { netCidr, ...rest } = file
-  const nodePools = netCidr.split(',').map((part) => parseNetCidr(part.trim()))
-  const settings = { ...rest, nodePools, netCidrs: nodePools.map(({ cidr }) => cidr) }
+  const { netCidr, svcCidr, gatewayNextHop, ...rest } = file
+  const nodePools = commaSeparated(netCidr).map(parseNetCidr)
+  const netCidrs = nodePools.map(({ cidr }) => cidr)
+  const settings = {
+    ...rest,
+    nodePools,
+    netCidrs,
+    svcCidrs: commaSeparated(svcCidr),
+    gatewayNextHops: gatewayNextHop ?? [],
+  }
   checkHostPrefixes(nodePools)
+  checkFamilies(settings)
   checkPrefixes(settings)
   checkTls(settings)
   if (settings.gatewayMode === 'shared' && settings.gatewayInterface === undefined) {
@@ -120,61 +143,4 @@ function nadOf(text: string | undefined): string {
       fix: 'Write <namespace>/<name> of the NetworkAttachmentDefinition that holds this configuration.',
     },
   )
-}
-
-function checkTls({ northbound, southbound, tls }: Pick<OvnSettings, 'northbound' | 'southbound' | 'tls'>): void {
-  if (tls !== undefined || !/(^|,)ssl:/.test(`${northbound},${southbound}`)) return
-  throw new ConfigError('networks.ovn.tls', 'is needed for databases with ssl:', {
-    fix: 'name the PEM files privateKey, certificate and caCertificate',
-  })
-}
-
-function parseNetCidr(text: string): NodePool {
-  const [, prefix, host] = /^([^/]+\/\d+)(?:\/(\d+))?$/.exec(text) ?? []
-  const field = 'networks.ovn.netCidr'
-  if (prefix === undefined) throw new ConfigError(field, `"${text}" is not like 10.144.0.0/16 or 10.144.0.0/16/24`)
-  const cidr = strictCidr(field, prefix)
-  const hostPrefix = Number(host ?? 24)
-  if (hostPrefix <= cidr.prefixLength || hostPrefix > 29) {
-    throw new ConfigError(field, `a node's subnet of /${hostPrefix} does not fit into ${prefix}`, {
-      fix: 'write the host prefix after a second slash, longer than the prefix and at most 29',
-    })
-  }
-  return { cidr: prefix, hostPrefix }
-}
-
-/** A node's way out is a route by source; OVN would prefer a longer one to the way to another node's shorter subnet. */
-function checkHostPrefixes(pools: readonly NodePool[]): void {
-  const lengths = [...new Set(pools.map(({ hostPrefix }) => hostPrefix))]
-  if (lengths.length === 1) return
-  throw new ConfigError('networks.ovn.netCidr', `nodes would have subnets of /${lengths.join(' and /')}`, {
-    fix: 'write the same host prefix after each prefix',
-  })
-}
-
-function checkPrefixes(settings: Pick<OvnSettings, 'netCidrs' | 'svcCidr' | 'hostCidrs'>): void {
-  const services = strictCidr('networks.ovn.svcCidr', settings.svcCidr)
-  settings.hostCidrs.forEach((cidr, index) => void strictCidr(`networks.ovn.hostCidrs[${index}]`, cidr))
-  const named = [
-    ['svcCidr', services],
-    ['the join network', parseCidr(joinCidr)],
-    ['the masquerade network', parseCidr(masqueradeCidr)],
-  ] as const
-  settings.netCidrs.forEach((text, index) => {
-    const before = settings.netCidrs.slice(0, index).map((other) => [other, parseCidr(other)] as const)
-    const found = [...named, ...before].find(([, cidr]) => cidrsOverlap(cidr, parseCidr(text)))
-    if (found === undefined) return
-    throw new ConfigError('networks.ovn.netCidr', `${text} overlaps ${found[0]}`, { fix: 'choose another' })
-  })
-}
-
-function strictCidr(field: string, text: string): ReturnType<typeof parseCidr> {
-  try {
-    const cidr = parseCidr(text, { strict: true })
-    if (cidr.family === 6) throw new ConfigError(field, 'IPv6 is not supported yet')
-    return cidr
-  } catch (error) {
-    if (error instanceof AddressError) throw new ConfigError(field, error.message, { cause: error })
-    throw error
-  }
 }

@@ -2,10 +2,10 @@ import { ConfigError } from '../../base/errors.ts'
 import type { AttachmentPreview, PreviewFacts } from '../driver.ts'
 import { findNodeSubnets, findPodNetwork } from './annotations.ts'
 import type { OvnConfig, OvnSettings } from './config.ts'
+import { AddressPools } from './ipam/address-pools.ts'
 import { describeInterface, resultOf } from './node/pod-interface.ts'
 import type { SecondaryNetwork } from './secondary/net-conf.ts'
 import { buildSecondaryPodNetwork, secondaryMac, withLength } from './secondary/pod-rows.ts'
-import { SecondaryPools } from './secondary/pools.ts'
 
 const owner = 'preview'
 
@@ -52,7 +52,7 @@ function subnetsOn({ name, topology, subnets }: SecondaryNetwork, { node }: Prev
 /** Those asked for, else the first that a pod may get. Throws AddressUnavailableError. */
 function addressesOf(network: SecondaryNetwork, subnets: readonly string[], asked: readonly string[]): string[] {
   if (subnets.length === 0) return asked.map((text) => withLength(text, []))
-  const pools = new SecondaryPools()
+  const pools = new AddressPools()
   pools.set(owner, subnets, {
     of: network.topology === 'layer3' ? 'node' : 'network',
     excluded: network.excludeSubnets,

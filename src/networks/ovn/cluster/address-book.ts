@@ -1,25 +1,27 @@
-import { parseInterfaceAddress } from '../../../base/ip.ts'
-import { PodAddresses } from '../ipam/pod-addresses.ts'
+import { AddressPools } from '../ipam/address-pools.ts'
 import type { PodPlace } from './pod-rows.ts'
 
 export type PodIdentity = Pick<PodPlace, 'namespace' | 'name' | 'uid'>
 
 /**
- * Who has which address. A pod (by UID) has at most one; giving it up twice does nothing, so neither a completed pod
- * that is deleted later nor an event that is told twice can free somebody else's.
+ * Who has which addresses. A pod (by UID) has at most one of a family; giving them up twice does nothing, so neither a
+ * completed pod that is deleted later nor an event that is told twice can free somebody else's.
  */
 export class AddressBook {
-  readonly #subnets = new Map<string, { cidr: string; addresses: PodAddresses }>()
+  /** By node. */
+  readonly #pools = new AddressPools()
   readonly #places = new Map<string, PodPlace>()
 
-  /** A changed subnet starts empty: its pods must be started again. */
-  setSubnet(node: string, cidr: string): void {
-    if (this.#subnets.get(node)?.cidr === cidr) return
-    this.#subnets.set(node, { cidr, addresses: new PodAddresses(cidr) })
+  /** One subnet a family. Changed ones start empty but for the pods whose addresses lie in them still. */
+  setSubnets(node: string, cidrs: readonly string[]): void {
+    if (!this.#pools.set(node, cidrs, { of: 'node' })) return
+    for (const place of this.#places.values()) {
+      if (place.node === node) this.#pools.reclaim(node, ownerOf(place), place.addresses)
+    }
   }
 
   hasSubnet(node: string): boolean {
-    return this.#subnets.has(node)
+    return this.#pools.has(node)
   }
 
   /** The place of a pod of this namespace and name, whatever its UID. */
@@ -31,19 +33,16 @@ export class AddressBook {
     return this.#places.keys()
   }
 
-  /** Takes this very address (`10.144.0.5/24` or without length). Throws AddressUnavailableError. */
-  claim(pod: PodIdentity, node: string, wanted: { address: string; mac: string }): PodPlace {
-    const address = wanted.address.includes('/') ? parseInterfaceAddress(wanted.address).address : wanted.address
-    const { cidr, addresses } = this.#subnet(node)
-    addresses.claim(address, ownerOf(pod))
-    return this.#put({ ...identity(pod), node, subnet: cidr, address, mac: wanted.mac })
+  /** Takes these very addresses (`10.144.0.5/24` or without length). Throws AddressUnavailableError. */
+  claim(pod: PodIdentity, node: string, wanted: { addresses: readonly string[]; mac: string }): PodPlace {
+    const addresses = this.#pools.claim(node, ownerOf(pod), wanted.addresses)
+    return this.#put({ ...identity(pod), node, addresses, mac: wanted.mac })
   }
 
-  /** Takes the next free address. Throws AddressUnavailableError. */
-  allocate(pod: PodIdentity, node: string, macFor: (address: string) => string): PodPlace {
-    const { cidr, addresses } = this.#subnet(node)
-    const address = addresses.allocate(ownerOf(pod))
-    return this.#put({ ...identity(pod), node, subnet: cidr, address, mac: macFor(address) })
+  /** Takes the next free address of each family. Throws AddressUnavailableError. */
+  allocate(pod: PodIdentity, node: string, macFor: (addresses: readonly string[]) => string): PodPlace {
+    const addresses = this.#pools.allocate(node, ownerOf(pod))
+    return this.#put({ ...identity(pod), node, addresses, mac: macFor(addresses) })
   }
 
   /** A place that the same pod has left for another frees only what the other does not have. */
@@ -51,19 +50,14 @@ export class AddressBook {
     const key = keyOfPod(place)
     const current = this.#places.get(key)
     if (current === place) this.#places.delete(key)
-    else if (current?.uid === place.uid && current.address === place.address) return
-    this.#subnets.get(place.node)?.addresses.release(place.address, ownerOf(place))
+    const kept = current !== place && current?.uid === place.uid && current.node === place.node ? current.addresses : []
+    const left = place.addresses.filter((address) => !kept.includes(address))
+    this.#pools.release(place.node, ownerOf(place), left)
   }
 
   #put(place: PodPlace): PodPlace {
     this.#places.set(keyOfPod(place), place)
     return place
-  }
-
-  #subnet(node: string): { cidr: string; addresses: PodAddresses } {
-    const subnet = this.#subnets.get(node)
-    if (subnet === undefined) throw new Error(`node ${node} has no subnet yet`)
-    return subnet
   }
 }
 

@@ -36,18 +36,18 @@ export class ClusterNetworkPods implements PodPlanner {
   }
 
   plan(key: string, pod: PodResource | undefined, transaction: Transaction<NorthboundTables>): PodPlan {
-    const { northbound, natAddressOf } = this.#context
+    const { northbound, natAddressesOf } = this.#context
     const wanted = this.#places.want(key, pod)
     const networks = wanted?.network === undefined ? {} : { [networkKey]: wanted.network }
     if (wanted?.place === undefined) return { networks, settle: this.#planRemoval(key, transaction) }
-    planPort(northbound.view, wanted.place, natAddressOf(wanted.place.node), transaction)
+    planPort(northbound.view, wanted.place, natAddressesOf(wanted.place.node), transaction)
     return { networks, settle: nothingToSettle }
   }
 
   #planRemoval(key: string, transaction: Transaction<NorthboundTables>): PodPlan['settle'] {
     const place = this.#places.find(key)
     const [namespace = '', name = ''] = key.split('/')
-    planRemoval(this.#context.northbound.view, { namespace, name, address: place?.address }, transaction)
+    planRemoval(this.#context.northbound.view, { namespace, name, addresses: place?.addresses }, transaction)
     return () => {
       if (place === undefined) return []
       this.#places.release(place)

@@ -19,6 +19,6 @@ export interface ClusterContext {
   readonly nads: Informer<NetworkAttachmentDefinition>
   /** Nodes that have a subnet and a number. */
   nodeFacts(): readonly NodeFacts[]
-  /** The address that pods of this node have outside, when each has its own source NAT row. */
-  natAddressOf(node: string): string | undefined
+  /** The addresses, one a family, that pods of this node have outside; empty unless each has its own source NAT rows. */
+  natAddressesOf(node: string): readonly string[]
 }

@@ -1,10 +1,13 @@
 import type { KubeClient } from '../../../kube/api.ts'
 import { isConflict, isNotFound } from '../../../kube/errors.ts'
 import { type NodeResource, nodes as nodeType } from '../../../kube/resources/core.ts'
-import { findChassisId, findGateway, findNodeNumber, findNodeSubnet, nodeAnnotation } from '../annotations.ts'
-import { allocateNodeNumbers, allocateNodeSubnets, type NodePool } from '../ipam/node-subnets.ts'
-import { joinAddress } from '../topology/names.ts'
+import { findChassisId, findGateway, findNodeNumber, findNodeSubnets, nodeAnnotation } from '../annotations.ts'
+import { allocateByFamily, allocateNodeNumbers, type NodePool } from '../ipam/node-subnets.ts'
+import { familiesOf, joinInterface } from '../topology/names.ts'
 import type { NodeFacts } from '../topology/node.ts'
+
+/** The cluster network's name in annotations. */
+const network = 'default'
 
 /** What a node's annotations must say, beside what they say already. */
 export interface NodeAllocation {
@@ -12,7 +15,7 @@ export interface NodeAllocation {
   readonly annotations: Readonly<Record<string, string>>
 }
 
-/** Subnets and numbers of all nodes, those that are allocated already kept. Nodes for which no subnet is left are absent. */
+/** Subnets and numbers of all nodes, those that are allocated already kept. Nodes for which no subnet of a family is left are absent. */
 export function allocateNodes(
   nodes: readonly NodeResource[],
   { nodePools }: { readonly nodePools: readonly NodePool[] },
@@ -20,15 +23,16 @@ export function allocateNodes(
   const ordered = inAllocationOrder(nodes)
   const claims = ordered.map((node) => ({
     node: node.metadata.name,
-    subnet: findNodeSubnet(node),
+    subnets: findNodeSubnets(node, network),
     number: findNodeNumber(node),
   }))
-  const subnets = allocateNodeSubnets(nodePools, claims)
+  const families = familiesOf(nodePools.map(({ cidr }) => cidr))
+  const subnets = allocateByFamily(nodePools, claims)
   const numbers = allocateNodeNumbers(claims)
   return ordered.flatMap((node) => {
-    const [subnet, number] = [subnets.get(node.metadata.name), numbers.get(node.metadata.name)]
-    if (subnet === undefined || number === undefined) return []
-    return [{ node, annotations: annotationsOf(node, subnet, number) }]
+    const [own = [], number] = [subnets.get(node.metadata.name), numbers.get(node.metadata.name)]
+    if (own.length < families.length || number === undefined) return []
+    return [{ node, annotations: annotationsOf(node, own, number) }]
   })
 }
 
@@ -47,19 +51,18 @@ export async function writeAllocation(kube: KubeClient, { node, annotations }: N
 /** What the topology is built from; only nodes whose allocation is already written, so that it cannot change again. */
 export function nodeFacts(nodes: readonly NodeResource[]): NodeFacts[] {
   return nodes.flatMap((node) => {
-    const [subnet, number] = [findNodeSubnet(node), findNodeNumber(node)]
-    if (subnet === undefined || number === undefined) return []
-    return [{ name: node.metadata.name, subnet, number, chassisId: findChassisId(node), gateway: findGateway(node) }]
+    const [subnets, number] = [findNodeSubnets(node, network), findNodeNumber(node)]
+    if (subnets.length === 0 || number === undefined) return []
+    return [{ name: node.metadata.name, subnets, number, chassisId: findChassisId(node), gateway: findGateway(node) }]
   })
 }
 
-function annotationsOf(node: NodeResource, subnet: string, number: number): Record<string, string> {
+function annotationsOf(node: NodeResource, subnets: readonly string[], number: number): Record<string, string> {
+  const joins = familiesOf(subnets).map((family) => [`ipv${family}`, joinInterface(number, family)])
   return {
-    [nodeAnnotation.subnets]: withDefault(node, nodeAnnotation.subnets, [subnet]),
+    [nodeAnnotation.subnets]: withDefault(node, nodeAnnotation.subnets, subnets),
     [nodeAnnotation.id]: String(number),
-    [nodeAnnotation.joinAddresses]: withDefault(node, nodeAnnotation.joinAddresses, {
-      ipv4: `${joinAddress(number)}/16`,
-    }),
+    [nodeAnnotation.joinAddresses]: withDefault(node, nodeAnnotation.joinAddresses, Object.fromEntries(joins)),
   }
 }
 

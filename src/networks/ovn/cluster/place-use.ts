@@ -1,8 +1,9 @@
 import type { PodResource } from '../../../kube/resources/core.ts'
 import { networkStatusAnnotation } from '../../../kube/resources/net-attach-def.ts'
+import { bareAddress } from '../annotations.ts'
 import type { SecondaryPlace } from '../secondary/pod-rows.ts'
 import type { LogicalSwitchPort } from '../tables/northbound.ts'
-import { portAddress } from './pod-port-plan.ts'
+import { portAddresses } from './pod-port-plan.ts'
 import type { PodPlace } from './pod-rows.ts'
 
 /**
@@ -15,11 +16,13 @@ export function isInUse(
   place: PodPlace,
   port: Pick<LogicalSwitchPort, 'addresses' | 'options' | 'up'> | undefined,
 ): boolean {
-  return isBound(place, port) || isTold(pod, place.address)
+  const addresses = place.addresses.map(bareAddress)
+  return isBound(place, addresses, port) || addresses.some((address) => isTold(pod, address))
 }
 
-function isBound(place: PodPlace, port: Parameters<typeof isInUse>[2]): boolean {
-  return port?.up === true && port.options['iface-id-ver'] === place.uid && portAddress(port) === place.address
+function isBound(place: PodPlace, addresses: readonly string[], port: Parameters<typeof isInUse>[2]): boolean {
+  const isOwn = port?.up === true && port.options['iface-id-ver'] === place.uid
+  return isOwn && portAddresses(port).some((address) => addresses.includes(address))
 }
 
 /** The same for a secondary network, which network-status tells of by the name of the definition. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { PodResource } from '../../../kube/resources/core.ts'
-import { podNetworksAnnotation } from '../annotations.ts'
+import { bareAddress, podNetworksAnnotation } from '../annotations.ts'
 import type { ClusterContext } from './context.ts'
 import { PodPlaces } from './pod-places.ts'
 
@@ -17,12 +17,12 @@ class Fixture {
   port: object | undefined
   readonly events: string[] = []
   readonly places = new PodPlaces({
-    settings: { netCidrs: ['10.144.0.0/16'], svcCidr: '172.30.0.0/16' },
+    settings: { netCidrs: ['10.144.0.0/16'], svcCidrs: ['172.30.0.0/16'] },
     northbound: { view: { find: () => ({ _uuid: 'switch' }), byName: () => this.port } },
     events: { event: (...[, , , message]: string[]) => this.events.push(message ?? '') },
     pods: { list: () => this.pods },
     nads: { get: (name: string) => this.#nad(name) },
-    nodeFacts: () => [{ name: 'n1', subnet: '10.144.0.0/24' }],
+    nodeFacts: () => [{ name: 'n1', subnets: ['10.144.0.0/24'] }],
   } as unknown as ClusterContext)
 
   #nad(name: string): object | undefined {
@@ -46,7 +46,7 @@ function running() {
   const fixture = new Fixture()
   fixture.places.adoptAll()
   const place = fixture.places.want(key, pod('net'))?.place
-  expect(place?.address).toMatch(/^10\.144\.0\./)
+  expect(place?.addresses).toEqual([expect.stringMatching(/^10\.144\.0\.\d+\/24$/)])
   return { fixture, place }
 }
 
@@ -98,7 +98,7 @@ test('a controller that starts while the annotation cannot be read finds the pla
   fixture.pods = [pod('[{"name": 5}]')]
   fixture.places.adoptAll()
   expect(fixture.places.want(key, pod('[{"name": 5}]'))?.place).toMatchObject({
-    address: '10.144.0.7',
+    addresses: ['10.144.0.7/24'],
     mac: '0a:58:0a:90:00:07',
   })
 })
@@ -118,7 +118,8 @@ test.each([
 /** A pod that has its place and its interface: OVN's port, our annotation and network-status say so. */
 function attached() {
   const { fixture, place } = running()
-  const { address = '', mac = '' } = place ?? {}
+  const { addresses: [text = ''] = [], mac = '' } = place ?? {}
+  const address = bareAddress(text)
   const port = { addresses: [`${mac} ${address}`], options: { 'iface-id-ver': 'first' }, up: true }
   fixture.port = port
   const ovn = JSON.stringify({ default: { ip_addresses: [`${address}/24`], mac_address: mac } })
@@ -165,12 +166,12 @@ test('another address comes when the annotation says nothing any more, and the f
   port.up = false
   expect(fixture.places.want(key, pod(another, { ovn }))).toMatchObject({ place, network: 'none' })
   expect(fixture.places.want(key, pod(another))).toMatchObject({
-    place: { address: '10.144.0.77' },
+    place: { addresses: ['10.144.0.77/24'] },
     network: { ip_address: '10.144.0.77/24' },
   })
   const heir = pod(`[{"name": "net", "ips": ["${address}"]}]`, { uid: 'second' })
   heir.metadata.name = 'q'
-  expect(fixture.places.want('default/q', heir)?.place?.address).toBe(address)
+  expect(fixture.places.want('default/q', heir)?.place?.addresses).toEqual([`${address}/24`])
 })
 
 test('another MAC with the same address leaves the address taken', () => {
@@ -178,7 +179,10 @@ test('another MAC with the same address leaves the address taken', () => {
   port.up = false
   const asked = `[{"name": "net", "ips": ["${address}"], "mac": "02:00:00:00:00:01"}]`
   expect(fixture.places.want(key, pod(asked, { ovn }))?.network).toBe('none')
-  expect(fixture.places.want(key, pod(asked))?.place).toMatchObject({ address, mac: '02:00:00:00:00:01' })
+  expect(fixture.places.want(key, pod(asked))?.place).toMatchObject({
+    addresses: [`${address}/24`],
+    mac: '02:00:00:00:00:01',
+  })
   const thief = pod(asked, { uid: 'second' })
   thief.metadata.name = 'q'
   expect(fixture.places.want('default/q', thief)).toBeUndefined()
@@ -191,7 +195,10 @@ test('a controller that starts finds the place of a pod that asks no longer but 
   next.port = fixture.port
   next.pods = [pod('bridge', { ovn, status })]
   next.places.adoptAll()
-  expect(next.places.want(key, next.pods[0])).toMatchObject({ place: { address }, network: undefined })
+  expect(next.places.want(key, next.pods[0])).toMatchObject({
+    place: { addresses: [`${address}/24`] },
+    network: undefined,
+  })
 })
 
 test('an annotation that is left over goes', () => {

@@ -1,15 +1,16 @@
 import { describeError } from '../../../base/errors.ts'
+import type { Family } from '../../../base/ip.ts'
 import type { PodResource } from '../../../kube/resources/core.ts'
 import type { Row } from '../../../ovsdb/cache.ts'
-import { bareAddress, findPodNetwork, isAsAsked, type PodNetwork } from '../annotations.ts'
+import { findPodNetwork, isAsAsked, type PodNetwork } from '../annotations.ts'
 import { AddressUnavailableError } from '../ipam/pod-addresses.ts'
 import type { LogicalSwitchPort } from '../tables/northbound.ts'
-import { podPort } from '../topology/names.ts'
+import { allOfFamily, podPort } from '../topology/names.ts'
 import { nodeSwitchId } from '../topology/node.ts'
 import { AddressBook, keyOfPod, type PodIdentity } from './address-book.ts'
 import type { ClusterContext } from './context.ts'
 import { isInUse } from './place-use.ts'
-import { portAddress } from './pod-port-plan.ts'
+import { portAddresses } from './pod-port-plan.ts'
 import { buildPodNetwork, macFor, type PodPlace } from './pod-rows.ts'
 import { type PodAnswer, selectPod } from './select-pods.ts'
 
@@ -55,7 +56,7 @@ export class PodPlaces {
   }
 
   takeSubnets(): void {
-    for (const { name, subnet } of this.#context.nodeFacts()) this.#book.setSubnet(name, subnet)
+    for (const { name, subnets } of this.#context.nodeFacts()) this.#book.setSubnets(name, subnets)
   }
 
   keys(): Iterable<string> {
@@ -112,7 +113,7 @@ export class PodPlaces {
     try {
       const place = this.#placeOf(pod, node, answer.selection)
       this.#refusals.delete(podKey(pod))
-      return { pod, place, network: this.#networkOf(pod, place, answer.hasOtherDefaultRoute) }
+      return { pod, place, network: this.#networkOf(pod, place, answer.defaultFamilies) }
     } catch (error) {
       if (!(error instanceof AddressUnavailableError)) throw error
       this.#refuse(pod, describeError(error))
@@ -120,7 +121,7 @@ export class PodPlaces {
     }
   }
 
-  /** The address that the pod has, else the one it asks for, else the next. Throws AddressUnavailableError. */
+  /** The addresses that the pod has, else those it asks for, else the next. Throws AddressUnavailableError. */
   #placeOf(pod: PodResource, node: string, asked: Asked): PodPlace {
     const own = this.#placeBefore(pod, node)
     if (own !== undefined && isAsAsked(shown(own), asked)) return own
@@ -139,25 +140,26 @@ export class PodPlaces {
 
   #newPlace(pod: PodResource, node: string, asked: Asked): PodPlace {
     const annotated = findPodNetwork(pod, networkKey)
-    const [address] = asked.ips ?? []
-    if (annotated?.ip_addresses[0] !== undefined) {
-      const taken = { address: annotated.ip_addresses[0], mac: annotated.mac_address }
+    if (annotated !== undefined) {
+      const taken = { addresses: annotated.ip_addresses, mac: annotated.mac_address }
       return this.#book.claim(identityOf(pod), node, taken)
     }
-    if (address === undefined) return this.#book.allocate(identityOf(pod), node, (given) => macFor(given, asked.mac))
-    return this.#book.claim(identityOf(pod), node, { address, mac: macFor(bareAddress(address), asked.mac) })
+    const addresses = ipv4First(asked.ips ?? [])
+    if (addresses.length > 0) {
+      return this.#book.claim(identityOf(pod), node, { addresses, mac: macFor(addresses, asked.mac) })
+    }
+    return this.#book.allocate(identityOf(pod), node, (given) => macFor(given, asked.mac))
   }
 
   /** An annotation that is written already stays as it is: the pod may be running with it. */
-  #networkOf(pod: PodResource, place: PodPlace, hasOtherDefaultRoute: boolean): PodNetwork {
+  #networkOf(pod: PodResource, place: PodPlace, defaultFamilies: readonly Family[]): PodNetwork {
     const written = findPodNetwork(pod, networkKey)
     if (written !== undefined) return written
-    const { netCidrs, svcCidr } = this.#context.settings
-    return buildPodNetwork(place, { netCidrs, svcCidr, ownsDefaultRoute: !hasOtherDefaultRoute })
+    return buildPodNetwork(place, { ...this.#context.settings, defaultFamilies })
   }
 
   /**
-   * The address of the annotation, else of a logical port that was written just before a crash. A pod that asks for
+   * The addresses of the annotation, else of a logical port that was written just before a crash. A pod that asks for
    * nothing, or nobody can tell for what, must have its port still: an annotation alone may be left over from a place
    * given up.
    */
@@ -169,13 +171,13 @@ export class PodPlaces {
     if (this.#book.find(keyOfPod(identity)) !== undefined) return
     const port = this.#portOf(identity)
     const annotated = findPodNetwork(pod, networkKey)
-    const written = port?.options['iface-id-ver'] === identity.uid ? portAddress(port) : undefined
-    if (wants !== 'port' && written === undefined) return
-    const address = annotated?.ip_addresses[0] ?? written
-    if (address === undefined) return
+    const written = port?.options['iface-id-ver'] === identity.uid ? portAddresses(port) : []
+    if (wants !== 'port' && written.length === 0) return
+    const addresses = annotated?.ip_addresses ?? written
+    if (addresses.length === 0) return
     const mac = annotated?.mac_address ?? port?.addresses[0]?.split(' ')[0] ?? ''
     try {
-      this.#book.claim(identity, node, { address, mac })
+      this.#book.claim(identity, node, { addresses, mac })
     } catch (error) {
       this.#refuse(pod, describeError(error))
     }
@@ -207,8 +209,12 @@ export function podKey(pod: PodResource): string {
   return keyOfPod(identityOf(pod))
 }
 
-function shown({ address, mac }: PodPlace): { addresses: string[]; mac: string } {
-  return { addresses: [address], mac }
+function shown({ addresses, mac }: PodPlace): { addresses: readonly string[]; mac: string } {
+  return { addresses, mac }
+}
+
+function ipv4First(addresses: readonly string[]): string[] {
+  return [...allOfFamily(addresses, 4), ...allOfFamily(addresses, 6)]
 }
 
 function identityOf(pod: PodResource): PodIdentity {

@@ -1,8 +1,9 @@
-import type { PodNetwork } from '../annotations.ts'
+import { cidrOf, type Family, formatCidr, parseInterfaceAddress } from '../../../base/ip.ts'
+import { bareAddress, type PodNetwork } from '../annotations.ts'
 import { clusterIds } from '../topology/cluster.ts'
-import { gatewayRouterId } from '../topology/gateway.ts'
+import { gatewayRouterId } from '../topology/gateway-facts.ts'
 import { namespacePortGroupId } from '../topology/multicast.ts'
-import { macOf, nodeSubnet, podPort } from '../topology/names.ts'
+import { allOfFamily, familiesOf, idOfFamily, macOf, type NodeSubnet, nodeSubnet, podPort } from '../topology/names.ts'
 import { nodeSwitchId } from '../topology/node.ts'
 import { type DesiredRow, member, row } from '../topology/rows.ts'
 
@@ -12,22 +13,22 @@ export interface PodPlace {
   readonly name: string
   readonly uid: string
   readonly node: string
-  /** The node's subnet. */
-  readonly subnet: string
-  readonly address: string
+  /** One a family, IPv4 first, with the length of the node's subnet, e.g. `10.144.0.5/24`. */
+  readonly addresses: readonly string[]
   readonly mac: string
 }
 
 export const podPortId = (namespace: string, name: string): string => `pod/${namespace}/${name}`
-export const podNatId = (namespace: string, name: string): string => `pod/${namespace}/${name}/snat`
+export const podNatId = (namespace: string, name: string, family: Family): string =>
+  idOfFamily(`pod/${namespace}/${name}/snat`, family)
 
 /** The pod's logical port, and its source NAT on the node's gateway router where there is one row a pod. */
 export function buildPodRows(
   place: PodPlace,
-  options: { natAddress?: string | undefined; hasNamespaceGroup: boolean },
+  options: { natAddresses: readonly string[]; hasNamespaceGroup: boolean },
 ): DesiredRow[] {
   const { namespace, name, uid, node } = place
-  const address = `${place.mac} ${place.address}`
+  const address = [place.mac, ...place.addresses.map(bareAddress)].join(' ')
   const port = row(
     'Logical_Switch_Port',
     podPortId(namespace, name),
@@ -44,37 +45,52 @@ export function buildPodRows(
       ...(options.hasNamespaceGroup ? [member('Port_Group', namespacePortGroupId(namespace), 'ports')] : []),
     ],
   )
-  return options.natAddress === undefined ? [port] : [port, natRow(place, options.natAddress)]
+  return [port, ...options.natAddresses.flatMap((natAddress) => natRows(place, natAddress))]
 }
 
 /** What the pod's annotation says of this network. Prefixes of cluster and services lead to the node's router. */
 export function buildPodNetwork(
   place: PodPlace,
-  options: { netCidrs: readonly string[]; svcCidr: string; ownsDefaultRoute: boolean },
+  options: { netCidrs: readonly string[]; svcCidrs: readonly string[]; defaultFamilies: readonly Family[] },
 ): PodNetwork {
-  const { gateway, prefixLength } = nodeSubnet(place.subnet)
-  const address = `${place.address}/${prefixLength}`
+  const routers = place.addresses.map(routerOf)
+  const gateways = routers
+    .filter(({ family }) => options.defaultFamilies.includes(family))
+    .map(({ gateway }) => gateway)
+  const prefixes = [...options.netCidrs, ...options.svcCidrs]
   return {
-    ip_addresses: [address],
+    ip_addresses: place.addresses,
     mac_address: place.mac,
-    ...(options.ownsDefaultRoute ? { gateway_ips: [gateway] } : {}),
-    routes: [...options.netCidrs, options.svcCidr].map((dest) => ({ dest, nextHop: gateway })),
-    ip_address: address,
-    ...(options.ownsDefaultRoute ? { gateway_ip: gateway } : {}),
+    ...(gateways.length > 0 ? { gateway_ips: gateways } : {}),
+    routes: routers.flatMap(({ family, gateway }) =>
+      allOfFamily(prefixes, family).map((dest) => ({ dest, nextHop: gateway })),
+    ),
+    ...(place.addresses.length === 1 ? { ip_address: place.addresses[0] } : {}),
+    ...(gateways.length === 1 ? { gateway_ip: gateways[0] } : {}),
     role: 'primary',
   }
 }
 
-/** The MAC asked for, else the one that follows from the address. */
-export function macFor(address: string, requested: string | undefined): string {
-  return requested?.toLowerCase() ?? macOf(address)
+/** The node's router in the subnet that an address lies in. */
+function routerOf(text: string): NodeSubnet {
+  const { address, prefixLength } = parseInterfaceAddress(text)
+  return nodeSubnet(formatCidr(cidrOf(address, prefixLength)))
 }
 
-function natRow({ namespace, name, node, address }: PodPlace, natAddress: string): DesiredRow {
-  return row(
-    'NAT',
-    podNatId(namespace, name),
-    { type: 'snat', external_ip: natAddress, logical_ip: address, options: { stateless: 'false' } },
-    [member('Logical_Router', gatewayRouterId(node), 'nat')],
+/** The MAC asked for, else the one that follows from the first address. */
+export function macFor([first = '']: readonly string[], requested: string | undefined): string {
+  return requested?.toLowerCase() ?? macOf(bareAddress(first))
+}
+
+/** From the pod's address of the same family. */
+function natRows({ namespace, name, node, addresses }: PodPlace, natAddress: string): DesiredRow[] {
+  const [family = 4] = familiesOf([natAddress])
+  return allOfFamily(addresses, family).map((address) =>
+    row(
+      'NAT',
+      podNatId(namespace, name, family),
+      { type: 'snat', external_ip: natAddress, logical_ip: bareAddress(address), options: { stateless: 'false' } },
+      [member('Logical_Router', gatewayRouterId(node), 'nat')],
+    ),
   )
 }

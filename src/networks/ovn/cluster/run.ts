@@ -10,7 +10,7 @@ import type { OvnSettings } from '../config.ts'
 import { ipamClaims } from '../resources/ipam-claim.ts'
 import { clusterUserDefinedNetworks, userDefinedNetworks } from '../resources/user-defined-network.ts'
 import type { SecondaryNetwork } from '../secondary/net-conf.ts'
-import { gatewayAddress, gatewayRouterId } from '../topology/gateway.ts'
+import { gatewayAddresses, gatewayRouterId } from '../topology/gateway-facts.ts'
 import { ClusterNetworkPods } from './cluster-network-pods.ts'
 import type { ClusterContext } from './context.ts'
 import { allocateNodes, nodeFacts, writeAllocation } from './nodes.ts'
@@ -212,11 +212,11 @@ function createContext(
     log,
     nads,
     nodeFacts: facts,
-    natAddressOf: (node) => {
-      if (!settings.disableSnatMultipleGateways) return undefined
+    natAddressesOf: (node) => {
+      if (!settings.disableSnatMultipleGateways) return []
       const router = northbound.view.find({ table: 'Logical_Router', id: gatewayRouterId(node) })
       const gateway = router === undefined ? undefined : facts().find(({ name }) => name === node)?.gateway
-      return gateway === undefined ? undefined : gatewayAddress(gateway)
+      return gateway === undefined ? [] : gatewayAddresses(gateway)
     },
   }
 }

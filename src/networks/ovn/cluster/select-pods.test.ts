@@ -33,7 +33,7 @@ function answer(networks: string, pod: Partial<{ phase: string; hostNetwork: boo
 test.each(['yusur-ovn', '[{"name": "yusur-ovn", "interface": "eth1"}]', 'list', 'bridge, yusur-ovn@eth1'])(
   'a pod that names our network gets a port: %s',
   (networks) => {
-    expect(answer(networks)).toMatchObject({ wants: 'port', hasOtherDefaultRoute: false })
+    expect(answer(networks)).toMatchObject({ wants: 'port', defaultFamilies: [4, 6] })
   },
 )
 
@@ -58,11 +58,11 @@ test('the comments of the article do not matter', () => {
       "interface": "eth1", #b
       "default-route": ["10.144.0.1"] #c
     }]`
-  expect(answer(networks)).toMatchObject({ wants: 'port', hasOtherDefaultRoute: true })
+  expect(answer(networks)).toMatchObject({ wants: 'port', defaultFamilies: [6] })
 })
 
 test('an empty default-route asks for no route', () => {
-  expect(answer('[{"name": "yusur-ovn", "default-route": []}]')).toMatchObject({ hasOtherDefaultRoute: false })
+  expect(answer('[{"name": "yusur-ovn", "default-route": []}]')).toMatchObject({ defaultFamilies: [4, 6] })
 })
 
 test('a pod that has ended, is on the host network, or has no node gets nothing', () => {

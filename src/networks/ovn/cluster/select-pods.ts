@@ -1,5 +1,5 @@
 import { ConfigError } from '../../../base/errors.ts'
-import { familyOf, isAddress } from '../../../base/ip.ts'
+import { type Family, familyOf, isAddress } from '../../../base/ip.ts'
 import type { NetworkConfig, NetworkConfigList } from '../../../cni/request.ts'
 import type { PodResource } from '../../../kube/resources/core.ts'
 import {
@@ -17,7 +17,8 @@ import { ovnTypes, parseOvnConfig } from '../config.ts'
 /** Whether a pod gets a port on the cluster network of OVN. */
 export type PodAnswer =
   | { readonly wants: 'nothing' }
-  | { readonly wants: 'port'; readonly selection: NetworkSelection; readonly hasOtherDefaultRoute: boolean }
+  /** Of some families the default route is asked of a network by name; of the others it is OVN's to give. */
+  | { readonly wants: 'port'; readonly selection: NetworkSelection; readonly defaultFamilies: readonly Family[] }
   /**
    * It names networks, but which of them is ours cannot be told, or not be given. A running pod keeps what it has; one
    * without a place gets none. The reason is absent where the meta-plugin on the node reports it.
@@ -39,7 +40,9 @@ export function selectPod(pod: PodResource, findNad: FindNad): PodAnswer {
     const [first, ...more] = named.filter(({ ownership }) => ownership === 'ours')
     if (more.length > 0) return unknown('the cluster network of OVN can be attached to a pod only once')
     if (first !== undefined) {
-      return { wants: 'port', selection: first.selection, hasOtherDefaultRoute: selections.some(hasDefaultRoute) }
+      const asked = selections.flatMap(({ defaultRoute = [] }) => defaultRoute.filter(isAddress).map(familyOf))
+      const defaultFamilies = ([4, 6] as const).filter((family) => !asked.includes(family))
+      return { wants: 'port', selection: first.selection, defaultFamilies }
     }
     const isKnown = isReadable && named.every(({ ownership }) => ownership === 'others')
     return { wants: isKnown ? 'nothing' : 'unknown' }
@@ -85,10 +88,6 @@ function findConfig(text: string | undefined): NetworkConfigList | undefined {
   } catch {
     return undefined
   }
-}
-
-function hasDefaultRoute({ defaultRoute }: NetworkSelection): boolean {
-  return (defaultRoute ?? []).some((gateway) => isAddress(gateway) && familyOf(gateway) === 4)
 }
 
 function unknown(reason: string): PodAnswer {

@@ -1,7 +1,8 @@
 import type { EndpointSliceResource, ServiceResource } from '../../../kube/resources/core.ts'
 import { keyOf } from '../../../kube/resources/meta.ts'
 import { buildLoadBalancers, type ServiceNode } from '../services/load-balancers.ts'
-import { gatewayAddress, gatewayRouterId } from '../topology/gateway.ts'
+import { gatewayAddresses, gatewayRouterId } from '../topology/gateway-facts.ts'
+import { familiesOf } from '../topology/names.ts'
 import { nodeSwitchId } from '../topology/node.ts'
 import { planRows } from '../topology/plan.ts'
 import type { ClusterContext } from './context.ts'
@@ -17,7 +18,10 @@ export function syncServices(
   const bySlice = groupByService(slices)
   return context.northbound.write((transaction) => {
     const nodes = serviceNodes(context)
-    const desired = services.flatMap((service) => buildLoadBalancers(service, bySlice.get(keyOf(service)) ?? [], nodes))
+    const families = familiesOf(context.settings.netCidrs)
+    const desired = services.flatMap((service) =>
+      buildLoadBalancers(service, bySlice.get(keyOf(service)) ?? [], { nodes, families }),
+    )
     planRows(context.northbound.view, desired, { scope: 'service', transaction })
   })
 }
@@ -27,7 +31,7 @@ function serviceNodes({ nodeFacts, northbound: { view } }: ClusterContext): Serv
   return nodeFacts().flatMap(({ name, gateway }) => {
     if (view.find({ table: 'Logical_Switch', id: nodeSwitchId(name) }) === undefined) return []
     const router = view.find({ table: 'Logical_Router', id: gatewayRouterId(name) })
-    return [{ name, address: gateway === undefined || router === undefined ? undefined : gatewayAddress(gateway) }]
+    return [{ name, addresses: gateway === undefined || router === undefined ? [] : gatewayAddresses(gateway) }]
   })
 }
 

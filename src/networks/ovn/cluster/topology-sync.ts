@@ -3,7 +3,7 @@ import { buildTopology } from '../topology/build.ts'
 import { type MulticastNamespace, multicastAnnotation } from '../topology/multicast.ts'
 import { planRows } from '../topology/plan.ts'
 import type { ClusterContext } from './context.ts'
-import { portAddress } from './pod-port-plan.ts'
+import { portAddresses } from './pod-port-plan.ts'
 
 /** Makes the rows of cluster, nodes and multicast as the API has them. Resolves with whether anything changed. */
 export function syncTopology(context: ClusterContext, namespaces: readonly NamespaceResource[]): Promise<boolean> {
@@ -29,7 +29,7 @@ function multicastNamespaces(
   for (const port of northbound.view.ofScope('Logical_Switch_Port', 'pod')) {
     const members = found.get((port.external_ids as Record<string, string>).namespace ?? '')
     members?.ports.push(port._uuid)
-    members?.addresses.push(portAddress(port) ?? '')
+    members?.addresses.push(...portAddresses(port))
   }
   return [...found].map(([name, members]) => ({ name, ...members }))
 }

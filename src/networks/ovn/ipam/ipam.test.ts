@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { allocateNodeNumbers, allocateNodeSubnets } from './node-subnets.ts'
+import { allocateByFamily, allocateNodeNumbers, allocateNodeSubnets } from './node-subnets.ts'
 import { PodAddresses } from './pod-addresses.ts'
 
 describe('node subnets', () => {
@@ -39,6 +39,23 @@ describe('node subnets', () => {
       b: '10.144.0.64/26',
       c: '10.145.1.0/24',
       d: '10.145.0.0/24',
+    })
+  })
+
+  test('are one of each family, and a node that had one only gets the other', () => {
+    const pools = [
+      { cidr: '10.144.0.0/16', hostPrefix: 24 },
+      { cidr: 'fd01::/48', hostPrefix: 64 },
+    ]
+    const claims = [
+      { node: 'a', subnets: ['10.144.7.0/24'] },
+      { node: 'b', subnets: ['10.144.0.0/24', 'fd01:0:0:1::/64'] },
+      { node: 'c', subnets: ['what a person wrote'] },
+    ]
+    expect(Object.fromEntries(allocateByFamily(pools, claims))).toEqual({
+      a: ['10.144.7.0/24', 'fd01:0:0:2::/64'],
+      b: ['10.144.0.0/24', 'fd01:0:0:1::/64'],
+      c: ['10.144.1.0/24', 'fd01:0:0:3::/64'],
     })
   })
 

@@ -1,4 +1,13 @@
-import { bigintToAddress, cidrCovers, formatCidr, parseCidr } from '../../../base/ip.ts'
+import {
+  bigintToAddress,
+  type Cidr,
+  cidrCovers,
+  type Family,
+  familyOf,
+  formatCidr,
+  isAddress,
+  parseCidr,
+} from '../../../base/ip.ts'
 
 /** A prefix that nodes' subnets are cut from. */
 export interface NodePool {
@@ -34,6 +43,32 @@ export function allocateNodeSubnets(pools: readonly NodePool[], claims: readonly
     if (subnet !== undefined) taken.set(node, subnet)
   }
   return taken
+}
+
+/** A node and the subnets that its annotation says it has, one a family. */
+export interface FamilyClaims {
+  readonly node: string
+  readonly subnets: readonly string[]
+}
+
+/** As allocateNodeSubnets for each family of the pools, IPv4 first. A node may get one of one family only. */
+export function allocateByFamily(pools: readonly NodePool[], nodes: readonly FamilyClaims[]): Map<string, string[]> {
+  const given = new Map<string, string[]>()
+  for (const family of [4, 6] as const) {
+    const claims = nodes.map(({ node, subnets }) => ({ node, subnet: subnets.find(isOf(family)) }))
+    const ofFamily = pools.filter(({ cidr }) => isOf(family)(cidr))
+    for (const [node, subnet] of allocateNodeSubnets(ofFamily, claims)) {
+      given.set(node, [...(given.get(node) ?? []), subnet])
+    }
+  }
+  return given
+}
+
+function isOf(family: Family): (prefix: string) => boolean {
+  return (prefix) => {
+    const [address = ''] = prefix.split('/')
+    return isAddress(address) && familyOf(address) === family
+  }
 }
 
 /** The first number from 2 that no node has; 1 is the cluster router's. Nodes keep the number that they have. */
@@ -78,8 +113,13 @@ function* subnetsOf(pools: readonly NodePool[]): Generator<string> {
   for (const { cidr, hostPrefix } of pools) {
     const net = parseCidr(cidr)
     const size = 1n << BigInt((net.family === 4 ? 32 : 128) - hostPrefix)
-    for (let first = net.first; first <= net.last; first += size) {
+    for (let first = net.first + firstOffset(net, hostPrefix, size); first <= net.last; first += size) {
       yield formatCidr(parseCidr(`${bigintToAddress(first, net.family)}/${hostPrefix}`))
     }
   }
+}
+
+/** As upstream: a large IPv6 prefix is cut from its second part on, so that no node has the one that is all zeros. */
+function firstOffset({ family, prefixLength }: Cidr, hostPrefix: number, size: bigint): bigint {
+  return family === 6 && hostPrefix - prefixLength >= 16 ? size : 0n
 }

@@ -1,15 +1,17 @@
 import { waitFor } from '../../../base/observable.ts'
-import { integrationBridge, macOf, managementLogicalPort, managementPort, type NodeSubnet } from '../topology/names.ts'
+import { integrationBridge, managementLogicalPort, managementPort, type NodeSubnet } from '../topology/names.ts'
+import { managementMac } from '../topology/node.ts'
 import type { NodeContext } from './context.ts'
 
 /** The node's own port on br-int. Resolves when the switch has made its device. */
 export async function ensureManagementPort(
   context: NodeContext,
-  subnet: NodeSubnet,
+  subnets: readonly NodeSubnet[],
   signal: AbortSignal,
 ): Promise<void> {
   const { local } = context
-  if (!isAsWanted(context, subnet)) await writePort(context, subnet)
+  const mac = managementMac(subnets)
+  if (!isAsWanted(context, mac)) await writePort(context, mac)
   await waitFor(local.client, () => local.ofport(managementPort), {
     what: `ovs-vswitchd to make ${managementPort}`,
     timeoutMs: 20_000,
@@ -18,19 +20,19 @@ export async function ensureManagementPort(
   })
 }
 
-function isAsWanted({ local, nodeName, settings }: NodeContext, subnet: NodeSubnet): boolean {
+function isAsWanted({ local, nodeName, settings }: NodeContext, mac: string): boolean {
   const row = local.interface(managementPort)
   return (
-    row?.mac === macOf(subnet.management) &&
+    row?.mac === mac &&
     row.external_ids['iface-id'] === managementLogicalPort(nodeName) &&
     row.mtu_request === settings.mtuBytes
   )
 }
 
-async function writePort({ local, nodeName, settings }: NodeContext, subnet: NodeSubnet): Promise<void> {
+async function writePort({ local, nodeName, settings }: NodeContext, mac: string): Promise<void> {
   const columns = {
     type: 'internal',
-    mac: macOf(subnet.management),
+    mac,
     mtu_request: settings.mtuBytes,
     external_ids: { 'iface-id': managementLogicalPort(nodeName) },
   }

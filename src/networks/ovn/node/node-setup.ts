@@ -1,7 +1,6 @@
-import { isIPv4 } from 'node:net'
-import { parseInterfaceAddress } from '../../../base/ip.ts'
-import { findNodeSubnet } from '../annotations.ts'
-import { integrationBridge, type NodeSubnet, nodeSubnet, patchPort } from '../topology/names.ts'
+import { bareAddress, findNodeSubnets } from '../annotations.ts'
+import { gatewayAddresses } from '../topology/gateway-facts.ts'
+import { allOfFamily, integrationBridge, type NodeSubnet, nodeSubnet, patchPort } from '../topology/names.ts'
 import { annotateNode } from './annotate-node.ts'
 import { ensureChassis, ensureSystemId } from './chassis.ts'
 import type { NodeContext } from './context.ts'
@@ -9,7 +8,13 @@ import { requireOnBridge } from './encap-address.ts'
 import type { GatewayBridge } from './gateway/bridge.ts'
 import { GatewayFlowSync } from './gateway/flow-sync.ts'
 import { GatewayTakeover } from './gateway/takeover.ts'
-import { buildNatRules, gatewayOperations, type HostNetworkFacts, managementPortOperations } from './host-network.ts'
+import {
+  buildNatRules,
+  ensureIpv6Forwarding,
+  gatewayOperations,
+  type HostNetworkFacts,
+  managementPortOperations,
+} from './host-network.ts'
 import { ensureManagementPort } from './management-port.ts'
 import { TunnelPeers } from './tunnel-peers.ts'
 
@@ -35,12 +40,12 @@ export class NodeSetup {
     const gateway = await this.#ensureGateway(signal)
     const systemId = await ensureSystemId(this.#context)
     await ensureChassis(this.#context, systemId, await this.#encapIp(gateway))
-    const subnet = this.#findSubnet()
-    this.missing = this.#findMissing(subnet)
-    if (subnet === undefined || this.missing !== undefined) return
-    await ensureManagementPort(this.#context, subnet, signal)
-    await this.#ensureHostNetwork(subnet, gateway)
-    await annotateNode(this.#context, { systemId, subnet, gateway })
+    const subnets = this.#findSubnets()
+    this.missing = this.#findMissing(subnets)
+    if (this.missing !== undefined) return
+    await ensureManagementPort(this.#context, subnets, signal)
+    await this.#ensureHostNetwork(subnets, gateway)
+    await annotateNode(this.#context, { systemId, subnets, gateway })
     await this.#peers.warm(gateway)
     this.missing = this.#findMissingPatch(gateway)
   }
@@ -61,18 +66,19 @@ export class NodeSetup {
     }
   }
 
-  async #ensureHostNetwork(subnet: NodeSubnet, gateway: GatewayBridge | undefined): Promise<void> {
+  async #ensureHostNetwork(subnets: readonly NodeSubnet[], gateway: GatewayBridge | undefined): Promise<void> {
     const { kernel, settings } = this.#context
     const facts: HostNetworkFacts = {
       ...settings,
-      subnet,
-      internalAddress: await this.#ownInternalAddress(),
+      subnets,
+      internalAddresses: await this.#ownInternalAddresses(),
       gateway: gateway && {
         device: gateway.bridge,
-        address: parseInterfaceAddress(gateway.address).address,
-        nextHop: gateway.nextHop,
+        addresses: gatewayAddresses(gateway),
+        nextHops: gateway.nextHops,
       },
     }
+    if (subnets.some(({ family }) => family === 6)) await ensureIpv6Forwarding(kernel)
     await kernel.apply(undefined, [...managementPortOperations(facts), ...gatewayOperations(facts)])
     const rules = buildNatRules(facts)
     if (rules !== this.#natRules) await kernel.nft(undefined, rules)
@@ -82,28 +88,28 @@ export class NodeSetup {
   async #encapIp(gateway: GatewayBridge | undefined): Promise<string> {
     const { settings, nodeName } = this.#context
     if (settings.encapIp !== undefined) await requireOnBridge(this.#context, settings.encapIp)
-    const ofGateway = gateway === undefined ? undefined : parseInterfaceAddress(gateway.address).address
-    const address = settings.encapIp ?? ofGateway ?? this.#internalAddress()
+    const [ofGateway] = gateway === undefined ? [] : gatewayAddresses(gateway)
+    const address = settings.encapIp ?? ofGateway ?? this.#internalAddresses()[0]
     if (address === undefined) throw new Error(`node ${nodeName} has no InternalIP to take for tunnels yet`)
     return address
   }
 
-  #internalAddress(): string | undefined {
+  /** IPv4 first. */
+  #internalAddresses(): string[] {
     const { nodes, nodeName } = this.#context
     const addresses = nodes.get(nodeName)?.status?.addresses ?? []
-    return addresses.find(({ type, address }) => type === 'InternalIP' && isIPv4(address))?.address
+    const internal = addresses.flatMap(({ type, address }) => (type === 'InternalIP' ? [bareAddress(address)] : []))
+    return [...allOfFamily(internal, 4), ...allOfFamily(internal, 6)]
   }
 
-  async #ownInternalAddress(): Promise<string | undefined> {
-    const internal = this.#internalAddress()
-    const own = await this.#context.kernel.addresses(undefined)
-    return own.some(({ address }) => address === internal) ? internal : undefined
+  async #ownInternalAddresses(): Promise<string[]> {
+    const own = (await this.#context.kernel.addresses(undefined)).map(({ address }) => address)
+    return this.#internalAddresses().filter((address) => own.includes(address))
   }
 
-  #findSubnet(): NodeSubnet | undefined {
+  #findSubnets(): NodeSubnet[] {
     const node = this.#context.nodes.get(this.#context.nodeName)
-    const cidr = node === undefined ? undefined : findNodeSubnet(node)
-    return cidr === undefined ? undefined : nodeSubnet(cidr)
+    return node === undefined ? [] : findNodeSubnets(node, 'default').map(nodeSubnet)
   }
 
   /** Nothing crosses the gateway bridge before; ovn-controller makes it when the controller has made the router. */
@@ -113,9 +119,9 @@ export class NodeSetup {
     return `no patch port yet between ${gateway.bridge} and br-int: are controller and ovn-controller running?`
   }
 
-  #findMissing(subnet: NodeSubnet | undefined): string | undefined {
+  #findMissing(subnets: readonly NodeSubnet[]): string | undefined {
     const { local, nodeName } = this.#context
-    if (subnet === undefined) return `node ${nodeName} has no subnet yet: is the controller running?`
+    if (subnets.length === 0) return `node ${nodeName} has no subnet yet: is the controller running?`
     if (local.bridge(integrationBridge) === undefined) return 'there is no br-int: is ovn-controller running?'
     return undefined
   }

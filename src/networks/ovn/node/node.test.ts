@@ -80,6 +80,13 @@ describe('flows of the gateway bridge', () => {
     expect(buildGatewayFlows({ ...facts, patch: 2 })).not.toMatch(/NORMAL|FLOOD/)
   })
 
+  test('treat neighbour discovery as ARP: the host alone answers, an advertisement may be for either', () => {
+    const flows = buildGatewayFlows({ ...facts, patch: 2, netCidrs: ['fd01::/48'] })
+    expect(flows).toContain('priority=60,in_port=1,icmp6,icmp_type=135,actions=LOCAL\n')
+    expect(flows).toContain('priority=60,in_port=1,icmp6,icmp_type=136,actions=LOCAL,output:2\n')
+    expect(flows).toContain('table=1,priority=15,ipv6,ipv6_dst=fd01::/48,actions=output:2\n')
+  })
+
   test('let the tunnels of the encapsulation in use through', () => {
     expect(buildGatewayFlows({ ...facts, patch: 2 })).toMatch(
       /in_port=1,dl_dst=52:54:00:00:00:01,udp,tp_dst=4789,actions=LOCAL/,
@@ -90,12 +97,12 @@ describe('flows of the gateway bridge', () => {
 
 describe("the host's network", () => {
   const facts = {
-    subnet: nodeSubnet('10.144.1.0/24'),
+    subnets: [nodeSubnet('10.144.1.0/24')],
     netCidrs: ['10.144.0.0/16'],
-    svcCidr: '10.96.0.0/16',
+    svcCidrs: ['10.96.0.0/16'],
     mtuBytes: 1400,
-    internalAddress: '192.168.122.101',
-    gateway: { device: 'brens3', address: '192.168.200.101', nextHop: '192.168.200.1' },
+    internalAddresses: ['192.168.122.101'],
+    gateway: { device: 'brens3', addresses: ['192.168.200.101'], nextHops: ['192.168.200.1'] },
   }
 
   test('sends services from the address of the node, not of the management port', () => {
@@ -127,6 +134,42 @@ describe("the host's network", () => {
       'ovn-k8s-mp0',
       '192.168.200.101/32',
       '192.168.200.101/32',
+    ])
+  })
+
+  test('has the same of IPv6 where the node has a subnet of it, and leaves the link its own addresses', () => {
+    const both = {
+      ...facts,
+      subnets: [nodeSubnet('10.144.1.0/24'), nodeSubnet('fd01:0:0:1::/64')],
+      netCidrs: ['10.144.0.0/16', 'fd01::/48'],
+      svcCidrs: ['10.96.0.0/16', 'fd02::/112'],
+    }
+    const operations = managementPortOperations(both)
+    const routes = operations.flatMap((each) => (each.op === 'ensureRoute' ? [each.route] : []))
+    expect(
+      routes.filter(({ family }) => family === 6).map(({ destination, gateway }) => [destination, gateway]),
+    ).toEqual([
+      ['fd01::/48', 'fd01:0:0:1::1'],
+      ['fd69::3/128', 'fd01:0:0:1::1'],
+      ['fd02::/112', 'fd01:0:0:1::1'],
+    ])
+    // The router has one MAC, that of its first address.
+    const macs = operations.flatMap((each) => (each.op === 'ensureNeighbor' ? [each.neighbor.mac] : []))
+    expect(new Set(macs)).toEqual(new Set(['0a:58:0a:90:01:01']))
+    expect(buildNatRules(both)).toContain('ip6 saddr != fd01:0:0:1::2 ip6 saddr != fe80::/10 snat ip6 to fd01:0:0:1::2')
+    const gateway = {
+      device: 'brens3',
+      addresses: ['192.168.200.101', 'fd03::1'],
+      nextHops: ['192.168.200.1', 'fe80::1'],
+    }
+    const rules = gatewayOperations({ ...both, gateway }).flatMap((each) =>
+      each.op === 'ensureRule' ? [each.rule] : [],
+    )
+    expect(rules.map(({ family, from }) => [family, from]).filter(([, from]) => from !== undefined)).toEqual([
+      [4, '192.168.200.101/32'],
+      [4, '192.168.200.101/32'],
+      [6, 'fd03::1/128'],
+      [6, 'fd03::1/128'],
     ])
   })
 

@@ -131,8 +131,8 @@ class OvnNodeSide implements NodeSide<OvnConfig> {
   }
 
   prefixes(): Partial<ClusterPrefixes> {
-    const { netCidrs, svcCidr } = this.#context.settings
-    return { pods: netCidrs, services: [svcCidr] }
+    const { netCidrs, svcCidrs } = this.#context.settings
+    return { pods: netCidrs, services: svcCidrs }
   }
 
   async #run(): Promise<void> {

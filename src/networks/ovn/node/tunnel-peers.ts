@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
-import { cidrContains, parseCidr } from '../../../base/ip.ts'
+import { cidrContains, familyOf, parseCidr } from '../../../base/ip.ts'
 import { findGateway } from '../annotations.ts'
-import { gatewayAddress } from '../topology/gateway.ts'
+import { gatewayAddresses } from '../topology/gateway-facts.ts'
 import type { NodeContext } from './context.ts'
 import type { GatewayBridge } from './gateway/bridge.ts'
 
@@ -24,7 +24,7 @@ export class TunnelPeers {
     if (gateway === undefined || this.#context.local.datapathType !== 'netdev') return
     const fresh = this.#addresses(gateway).filter((address) => !this.#warmed.has(address))
     if (fresh.length === 0) return
-    const socket = createSocket('udp4')
+    const socket = createSocket(familyOf(fresh[0] ?? '') === 4 ? 'udp4' : 'udp6')
     socket.on('error', () => {})
     for (const address of fresh) {
       await new Promise<void>((resolve) => socket.send('', discardPort, address, () => resolve()))
@@ -33,12 +33,13 @@ export class TunnelPeers {
     socket.close()
   }
 
-  #addresses({ address }: GatewayBridge): string[] {
+  /** Tunnels are between the gateways' first addresses. */
+  #addresses({ addresses: [address = ''] }: GatewayBridge): string[] {
     const { nodes, nodeName } = this.#context
     const link = parseCidr(address)
     return nodes.list().flatMap((node) => {
       const other = node.metadata.name === nodeName ? undefined : findGateway(node)
-      const peer = other === undefined ? undefined : gatewayAddress(other)
+      const [peer] = other === undefined ? [] : gatewayAddresses(other)
       return peer !== undefined && cidrContains(link, peer) ? [peer] : []
     })
   }

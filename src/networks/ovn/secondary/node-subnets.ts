@@ -1,5 +1,4 @@
-import { parseCidr } from '../../../base/ip.ts'
-import { allocateNodeSubnets } from '../ipam/node-subnets.ts'
+import { allocateByFamily, type NodePool } from '../ipam/node-subnets.ts'
 import type { SecondaryNetwork } from './net-conf.ts'
 
 /** A node and the parts of each network that its annotation says it has. */
@@ -16,20 +15,9 @@ export function allocateSecondarySubnets(
   const given = new Map<string, Record<string, string[]>>(nodes.map(({ node }) => [node, {}]))
   for (const { name, topology, subnets } of networks) {
     if (topology !== 'layer3') continue
-    for (const family of [4, 6]) {
-      const claims = nodes.map(({ node, subnetsOf }) => ({ node, subnet: ofFamily(subnetsOf(name), family) }))
-      const pools = subnets
-        .filter(({ cidr }) => parseCidr(cidr).family === family)
-        .map(({ cidr, hostPrefix = 0 }) => ({ cidr, hostPrefix }))
-      for (const [node, subnet] of allocateNodeSubnets(pools, claims)) {
-        const own = given.get(node)
-        if (own !== undefined) own[name] = [...(own[name] ?? []), subnet]
-      }
-    }
+    const pools = subnets.map(({ cidr, hostPrefix = 0 }): NodePool => ({ cidr, hostPrefix }))
+    const claims = nodes.map(({ node, subnetsOf }) => ({ node, subnets: subnetsOf(name) }))
+    for (const [node, own] of allocateByFamily(pools, claims)) (given.get(node) ?? {})[name] = own
   }
   return given
-}
-
-function ofFamily(subnets: readonly string[], family: number): string | undefined {
-  return subnets.find((subnet) => subnet.includes(':') === (family === 6))
 }

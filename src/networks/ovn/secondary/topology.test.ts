@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
+import { AddressPools } from '../ipam/address-pools.ts'
 import type { SecondaryNetwork } from './net-conf.ts'
 import { allocateSecondarySubnets } from './node-subnets.ts'
 import { buildSecondaryPodNetwork, buildSecondaryPort, secondaryMac } from './pod-rows.ts'
-import { SecondaryPools } from './pools.ts'
 import { buildSecondaryRows } from './topology.ts'
 
 const flat: SecondaryNetwork = {
@@ -108,13 +108,13 @@ test('nodes get a part of each family and keep the one they have', () => {
     [tall, flat],
   )
   expect(Object.fromEntries(given)).toEqual({
-    n1: { 'my-net': ['10.2.1.0/24', 'fd02::/64'] },
+    n1: { 'my-net': ['10.2.1.0/24', 'fd02:0:0:1::/64'] },
     n2: { 'my-net': ['10.2.0.0/24', 'fd02:0:0:9::/64'] },
   })
 })
 
 test('addresses are given for all families or for none', () => {
-  const pools = new SecondaryPools()
+  const pools = new AddressPools()
   pools.set('s', ['10.1.0.0/30', 'fd01::/64'], { of: 'network' })
   expect(pools.allocate('s', 'a')).toEqual(['10.1.0.1/30', 'fd01::1/64'])
   expect(() => pools.claim('s', 'b', ['fd01::5', '10.1.0.1'])).toThrow('10.1.0.1 is in use by a')
@@ -127,7 +127,7 @@ test('addresses are given for all families or for none', () => {
 })
 
 test('a pool that is set again as it is forgets nothing', () => {
-  const pools = new SecondaryPools()
+  const pools = new AddressPools()
   expect(pools.set('s', ['10.1.0.0/29'], { of: 'network', excluded: ['10.1.0.0/30'] })).toBe(true)
   expect(pools.allocate('s', 'a')).toEqual(['10.1.0.4/29'])
   expect(pools.set('s', ['10.1.0.0/29'], { of: 'network', excluded: ['10.1.0.0/30'] })).toBe(false)

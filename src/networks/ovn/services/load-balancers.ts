@@ -1,35 +1,37 @@
+import { type Family, familyOf, isAddress } from '../../../base/ip.ts'
 import type { EndpointSliceResource, ServiceResource } from '../../../kube/resources/core.ts'
 import { keyOf } from '../../../kube/resources/meta.ts'
-import { gatewayRouterId } from '../topology/gateway.ts'
+import { gatewayRouterId } from '../topology/gateway-facts.ts'
 import { clusterLoadBalancers, hairpinAddresses } from '../topology/names.ts'
 import { nodeSwitchId } from '../topology/node.ts'
 import { type DesiredRow, type Membership, member, row } from '../topology/rows.ts'
-import { selectEndpoints } from './endpoints.ts'
+import { hostAndPort, selectEndpoints } from './endpoints.ts'
 
 /** A node with its switch. */
 export interface ServiceNode {
   readonly name: string
-  /** Where it takes NodePort traffic; absent without a gateway router. */
-  readonly address?: string | undefined
+  /** Where it takes NodePort traffic, one a family; empty without a gateway router. */
+  readonly addresses: readonly string[]
 }
 
 type ServicePort = NonNullable<NonNullable<ServiceResource['spec']>['ports']>[number]
 
 /**
- * Load balancers of a service: one row a protocol for its cluster addresses, or one a node where the internal traffic
+ * Load balancers of a service, for addresses of the families that pods have: one row a protocol for its cluster addresses, or one a node where the internal traffic
  * policy is Local; and one a node for its node ports.
  */
 export function buildLoadBalancers(
   service: ServiceResource,
   slices: readonly EndpointSliceResource[],
-  nodes: readonly ServiceNode[],
+  { nodes, families }: { readonly nodes: readonly ServiceNode[]; readonly families: readonly Family[] },
 ): DesiredRow[] {
+  const addresses = clusterAddresses(service, families)
   return [...new Set((service.spec?.ports ?? []).map(protocolOf))].flatMap((protocol) => {
     const ports = (service.spec?.ports ?? []).filter((port) => protocolOf(port) === protocol)
     return [
       ...(service.spec?.internalTrafficPolicy === 'Local'
-        ? localRows(service, slices, { protocol, ports, nodes })
-        : clusterRows(service, slices, protocol, ports)),
+        ? localRows(service, slices, { protocol, ports, nodes, addresses })
+        : clusterRows(service, slices, { protocol, ports, addresses })),
       ...nodePortRows(service, slices, { protocol, ports, nodes }),
     ]
   })
@@ -38,13 +40,11 @@ export function buildLoadBalancers(
 function clusterRows(
   service: ServiceResource,
   slices: readonly EndpointSliceResource[],
-  protocol: string,
-  ports: readonly ServicePort[],
+  { protocol, ports, addresses }: Omit<Scope, 'nodes'> & Addresses,
 ): DesiredRow[] {
-  const addresses = clusterAddresses(service)
   if (addresses.length === 0) return []
   const entries = addresses.flatMap((address) =>
-    ports.map((port) => [`${address}:${port.port}`, backends(service, slices, port)]),
+    ports.map((port) => [hostAndPort(address, port.port), backends(service, slices, port, { address })]),
   )
   const groups = [member('Load_Balancer_Group', clusterLoadBalancers, 'load_balancer')]
   return [
@@ -58,17 +58,21 @@ interface Scope {
   readonly nodes: readonly ServiceNode[]
 }
 
+interface Addresses {
+  /** The service's own. */
+  readonly addresses: readonly string[]
+}
+
 /** Clients of a node reach the endpoints of that node alone; where it has none they are rejected at once. */
 function localRows(
   service: ServiceResource,
   slices: readonly EndpointSliceResource[],
-  { protocol, ports, nodes }: Scope,
+  { protocol, ports, nodes, addresses }: Scope & Addresses,
 ): DesiredRow[] {
-  const addresses = clusterAddresses(service)
   if (addresses.length === 0) return []
   return nodes.map(({ name }) => {
     const entries = addresses.flatMap((address) =>
-      ports.map((port) => [`${address}:${port.port}`, backends(service, slices, port, name)]),
+      ports.map((port) => [hostAndPort(address, port.port), backends(service, slices, port, { address, node: name })]),
     )
     return balancerRow(service, `${protocol}_node_switch_${name}`, protocol, {
       vips: Object.fromEntries(entries),
@@ -84,9 +88,11 @@ function nodePortRows(
 ): DesiredRow[] {
   const open = ports.filter((port) => (port.nodePort ?? 0) > 0)
   if (open.length === 0) return []
-  return nodes.flatMap(({ name, address }) => {
-    if (address === undefined) return []
-    const entries = open.map((port) => [`${address}:${port.nodePort}`, backends(service, slices, port)])
+  return nodes.flatMap(({ name, addresses }) => {
+    if (addresses.length === 0) return []
+    const entries = addresses.flatMap((address) =>
+      open.map((port) => [hostAndPort(address, port.nodePort ?? 0), backends(service, slices, port, { address })]),
+    )
     return balancerRow(service, `${protocol}_node_router+switch_${name}`, protocol, {
       vips: Object.fromEntries(entries),
       memberOf: [
@@ -134,20 +140,21 @@ function affinityOf({ spec }: ServiceResource): readonly string[] {
   return spec?.sessionAffinity === 'ClientIP' ? ['ip_src', 'ip_dst'] : []
 }
 
+/** Of the family of the address that they stand behind. */
 function backends(
   service: ServiceResource,
   slices: readonly EndpointSliceResource[],
   port: ServicePort,
-  node?: string,
+  { address, node }: { readonly address: string; readonly node?: string },
 ): string {
-  return selectEndpoints(service, slices, port, node)
-    .map(({ address, port: number }) => `${address}:${number}`)
+  return selectEndpoints(service, slices, port, { family: familyOf(address), node })
+    .map((endpoint) => hostAndPort(endpoint.address, endpoint.port))
     .join(',')
 }
 
-function clusterAddresses({ spec }: ServiceResource): readonly string[] {
+function clusterAddresses({ spec }: ServiceResource, families: readonly Family[]): readonly string[] {
   const all = spec?.clusterIPs ?? (spec?.clusterIP === undefined ? [] : [spec.clusterIP])
-  return all.filter((address) => address !== '' && address !== 'None' && !address.includes(':'))
+  return all.filter((address) => isAddress(address) && families.includes(familyOf(address)))
 }
 
 function protocolOf(port: ServicePort): string {

@@ -11,6 +11,8 @@ function service(spec: object): ServiceResource {
   } as ServiceResource
 }
 
+const none = { nodes: [], families: [4 as const] }
+
 type Conditions = { ready?: boolean; serving?: boolean; terminating?: boolean }
 
 function slice(endpoints: Record<string, Conditions>, more: object = {}): EndpointSliceResource {
@@ -24,7 +26,7 @@ function slice(endpoints: Record<string, Conditions>, more: object = {}): Endpoi
 }
 
 const addresses = (slices: EndpointSliceResource[], spec = {}) =>
-  selectEndpoints(service(spec), slices, { name: 'http' }).map(({ address }) => address)
+  selectEndpoints(service(spec), slices, { name: 'http' }, { family: 4 }).map(({ address }) => address)
 
 describe('endpoints', () => {
   test('that are ready are taken; an unknown readiness counts as ready', () => {
@@ -54,7 +56,7 @@ describe('endpoints', () => {
 
 describe('load balancers', () => {
   test('of a service have the name, options and owner that OVN-Kubernetes writes', () => {
-    const [row, ...more] = buildLoadBalancers(service({}), [slice({ '10.0.0.2': {}, '10.0.0.1': {} })], [])
+    const [row, ...more] = buildLoadBalancers(service({}), [slice({ '10.0.0.2': {}, '10.0.0.1': {} })], none)
     expect(more).toEqual([])
     expect(row?.columns).toEqual({
       name: 'Service_shop/web_TCP_cluster',
@@ -76,7 +78,7 @@ describe('load balancers', () => {
     })
   })
   test('of a service without endpoints reject at once', () => {
-    const [row] = buildLoadBalancers(service({}), [], [])
+    const [row] = buildLoadBalancers(service({}), [], none)
     expect(row?.columns).toMatchObject({ vips: { '10.96.0.10:80': '' }, options: { reject: 'true' } })
   })
   test('are one a protocol', () => {
@@ -85,12 +87,26 @@ describe('load balancers', () => {
       { name: 'dns-tcp', port: 53, protocol: 'TCP' },
     ]
     expect(
-      buildLoadBalancers(service({ ports }), [], []).map(({ columns }) => (columns as { name: string }).name),
+      buildLoadBalancers(service({ ports }), [], none).map(({ columns }) => (columns as { name: string }).name),
     ).toEqual(['Service_shop/web_UDP_cluster', 'Service_shop/web_TCP_cluster'])
+  })
+  test('have a backend of the family of each address, and none of a family that pods do not have', () => {
+    const spec = { clusterIPs: ['10.96.0.10', 'fd02::10'] }
+    const slices = [slice({ '10.0.0.1': {} }), slice({ 'fd00::1': {} }, { addressType: 'IPv6' })]
+    const vips = (families: readonly (4 | 6)[]) =>
+      buildLoadBalancers(service(spec), slices, { nodes: [], families }).map(
+        ({ columns }) => (columns as { vips: object }).vips,
+      )
+    expect(vips([4, 6])).toEqual([{ '10.96.0.10:80': '10.0.0.1:8080', '[fd02::10]:80': '[fd00::1]:8080' }])
+    expect(vips([4])).toEqual([{ '10.96.0.10:80': '10.0.0.1:8080' }])
+    expect(vips([6])).toEqual([{ '[fd02::10]:80': '[fd00::1]:8080' }])
   })
   test('open node ports on each node', () => {
     const ports = [{ name: 'http', port: 80, nodePort: 30_080 }]
-    const rows = buildLoadBalancers(service({ ports }), [], [{ name: 'n1', address: '192.168.200.10' }])
+    const rows = buildLoadBalancers(service({ ports }), [], {
+      nodes: [{ name: 'n1', addresses: ['192.168.200.10'] }],
+      families: [4],
+    })
     expect(rows[1]).toMatchObject({
       columns: { name: 'Service_shop/web_TCP_node_router+switch_n1', vips: { '192.168.200.10:30080': '' } },
       memberOf: [
@@ -104,8 +120,15 @@ describe('load balancers', () => {
       { addresses: ['10.0.0.1'], nodeName: 'n1', conditions: {} },
       { addresses: ['10.0.0.2'], nodeName: 'n2', conditions: {} },
     ]
-    const nodes = [{ name: 'n1', address: '192.168.200.10' }, { name: 'n2' }, { name: 'n3' }]
-    const rows = buildLoadBalancers(service({ internalTrafficPolicy: 'Local' }), [slice({}, { endpoints })], nodes)
+    const nodes = [
+      { name: 'n1', addresses: ['192.168.200.10'] },
+      { name: 'n2', addresses: [] },
+      { name: 'n3', addresses: [] },
+    ]
+    const rows = buildLoadBalancers(service({ internalTrafficPolicy: 'Local' }), [slice({}, { endpoints })], {
+      nodes,
+      families: [4],
+    })
     expect(rows.map(({ columns }) => (columns as { vips: object }).vips)).toEqual([
       { '10.96.0.10:80': '10.0.0.1:8080' },
       { '10.96.0.10:80': '10.0.0.2:8080' },
@@ -117,11 +140,11 @@ describe('load balancers', () => {
     })
   })
   test('keep a client at one backend by its address', () => {
-    const rows = buildLoadBalancers(service({ sessionAffinity: 'ClientIP' }), [], [])
+    const rows = buildLoadBalancers(service({ sessionAffinity: 'ClientIP' }), [], none)
     expect(rows[0]?.columns).toMatchObject({ selection_fields: ['ip_src', 'ip_dst'] })
     expect(rows[0]?.columns).not.toHaveProperty('options.affinity_timeout')
   })
   test('are not made for headless services', () => {
-    expect(buildLoadBalancers(service({ clusterIP: 'None' }), [], [])).toEqual([])
+    expect(buildLoadBalancers(service({ clusterIP: 'None' }), [], none)).toEqual([])
   })
 })

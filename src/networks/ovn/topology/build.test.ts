@@ -7,11 +7,11 @@ const gateway = {
   bridge: 'brens3',
   interfaceId: 'brens3_n1',
   mac: '52:54:00:00:00:01',
-  address: '192.168.200.10/24',
-  nextHop: '192.168.200.1',
+  addresses: ['192.168.200.10/24'],
+  nextHops: ['192.168.200.1'],
   vlanId: '0',
 }
-const node: NodeFacts = { name: 'n1', subnet: '10.144.0.0/24', number: 2, chassisId: 'chassis-1', gateway }
+const node: NodeFacts = { name: 'n1', subnets: ['10.144.0.0/24'], number: 2, chassisId: 'chassis-1', gateway }
 const options = {
   netCidrs: ['10.144.0.0/16'],
   gatewayMode: 'local' as 'local' | 'shared',
@@ -33,7 +33,12 @@ function columnsOf(rows: readonly DesiredRow[], table: string, name: string): Re
 
 describe('the topology', () => {
   test('has unique ids, and every reference leads to a row', () => {
-    const other = { name: 'n2', subnet: '10.144.1.0/24', number: 3, gateway: { ...gateway, interfaceId: 'brens3_n2' } }
+    const other = {
+      name: 'n2',
+      subnets: ['10.144.1.0/24'],
+      number: 3,
+      gateway: { ...gateway, interfaceId: 'brens3_n2' },
+    }
     const rows = build([node, { ...node, ...other }])
     const keys = rows.map(({ table, id }) => `${table} ${id}`)
     expect(new Set(keys).size).toBe(keys.length)
@@ -111,6 +116,82 @@ describe('the topology', () => {
     expect(insides).toEqual(['100.64.0.2', '10.144.0.0/16', '10.150.0.0/16'])
     const prefixes = rows.flatMap(({ columns }) => (columns as { ip_prefix?: string }).ip_prefix ?? [])
     expect(prefixes).toEqual(expect.arrayContaining(['10.144.0.0/16', '10.150.0.0/16']))
+  })
+
+  describe('of both families', () => {
+    const dual = {
+      ...node,
+      subnets: ['10.144.0.0/24', 'fd01:0:0:1::/64'],
+      gateway: { ...gateway, addresses: ['192.168.200.10/24', 'fd03::10/64'], nextHops: ['192.168.200.1', 'fe80::1'] },
+    }
+    const netCidrs = ['10.144.0.0/16', 'fd01::/48']
+    const rows = build([dual], { netCidrs, disableSnatMultipleGateways: false })
+
+    test('has both on every port of its routers, with the MAC of the first', () => {
+      expect(columnsOf(rows, 'Logical_Router_Port', 'rtoj-ovn_cluster_router')).toMatchObject({
+        mac: '0a:58:64:40:00:01',
+        networks: ['100.64.0.1/16', 'fd98::1/64'],
+      })
+      expect(columnsOf(rows, 'Logical_Router_Port', 'rtos-n1')).toMatchObject({
+        mac: '0a:58:0a:90:00:01',
+        networks: ['10.144.0.1/24', 'fd01:0:0:1::1/64'],
+      })
+      expect(columnsOf(rows, 'Logical_Router_Port', 'rtoj-GR_n1')).toMatchObject({
+        networks: ['100.64.0.2/16', 'fd98::2/64'],
+      })
+      expect(columnsOf(rows, 'Logical_Router_Port', 'rtoe-GR_n1')).toMatchObject({
+        networks: ['192.168.200.10/24', 'fd03::10/64'],
+      })
+      expect(columnsOf(rows, 'Logical_Switch_Port', 'k8s-n1')).toMatchObject({
+        addresses: ['0a:58:0a:90:00:02 10.144.0.2 fd01:0:0:1::2'],
+      })
+      expect(columnsOf(rows, 'Logical_Switch', 'n1')).toMatchObject({
+        other_config: { subnet: '10.144.0.0/24', ipv6_prefix: 'fd01:0:0:1::', mcast_ip6_src: 'fe80::858:aff:fe90:1' },
+      })
+    })
+
+    test('has routes, source NAT and the policy for its own address of each', () => {
+      const of = (table: string) =>
+        rows.filter((each) => each.table === table).map(({ columns }) => columns as Record<string, unknown>)
+      expect(of('Logical_Router_Static_Route').map(({ ip_prefix, nexthop }) => `${ip_prefix} ${nexthop}`)).toEqual([
+        '10.144.0.0/24 10.144.0.2',
+        'fd01:0:0:1::/64 fd01:0:0:1::2',
+        '10.144.0.0/16 100.64.0.1',
+        '169.254.169.0/29 169.254.169.4',
+        '0.0.0.0/0 192.168.200.1',
+        '100.64.0.2/32 100.64.0.2',
+        'fd01::/48 fd98::1',
+        'fd69::/125 fd69::4',
+        '::/0 fe80::1',
+        'fd98::2/128 fd98::2',
+      ])
+      expect(of('NAT').map(({ external_ip, logical_ip }) => `${logical_ip} ${external_ip}`)).toEqual([
+        '100.64.0.2 192.168.200.10',
+        '10.144.0.0/16 192.168.200.10',
+        'fd98::2 fd03::10',
+        'fd01::/48 fd03::10',
+      ])
+      expect(of('Logical_Router_Policy').map(({ match }) => match)).toContain(
+        'inport == "rtos-n1" && ip6.dst == fd03::10 /* n1 */',
+      )
+    })
+
+    test('in shared mode has a way out for the family that its gateway has', () => {
+      const shared = build([{ ...dual, gateway }], { netCidrs, gatewayMode: 'shared' })
+      const egress = shared.filter(({ id }) => id.startsWith('topology/route/n1/egress'))
+      expect(egress.map(({ columns }) => (columns as { ip_prefix: string }).ip_prefix)).toEqual(['10.144.0.0/24'])
+    })
+
+    test('lets multicast of both through in a namespace that asks for it', () => {
+      const namespace = { name: 'media', ports: [], addresses: ['10.144.0.5', 'fd01:0:0:1::5'] }
+      const all = buildTopology({ nodes: [dual], multicastNamespaces: [namespace], options: { ...options, netCidrs } })
+      const sets = all.filter(({ table }) => table === 'Address_Set').map(({ columns }) => columns)
+      expect(sets).toMatchObject([{ addresses: ['10.144.0.5'] }, { addresses: ['fd01:0:0:1::5'] }])
+      const ingress = all.find(({ id }) => id === 'topology/acl/multicast/namespace/media/ingress')?.columns
+      expect((ingress as { match: string }).match).toMatch(
+        /ip4\.src == \$a\d+ .* \|\| mldv1 \|\| mldv2 \|\| \(ip6\.src == \$a/,
+      )
+    })
   })
 
   test('has no gateway router before the node has said that its flows are in', () => {

@@ -1,5 +1,6 @@
 import { buildClusterRows } from './cluster.ts'
-import { buildGatewayRows, type GatewayOptions } from './gateway.ts'
+import { buildGatewayRows } from './gateway.ts'
+import type { GatewayOptions } from './gateway-facts.ts'
 import { buildMulticastRows, type MulticastNamespace } from './multicast.ts'
 import { buildNodeRows, type GatewayFacts, type NodeFacts, type NodeOptions } from './node.ts'
 import type { DesiredRow } from './rows.ts'
@@ -19,7 +20,7 @@ export function buildTopology({ nodes, multicastNamespaces, options }: TopologyI
       ...buildNodeRows(node, options),
       ...(hasGateway(node) ? buildGatewayRows(node, options) : []),
     ]),
-    ...(options.multicastEnabled ? buildMulticastRows(multicastNamespaces) : []),
+    ...(options.multicastEnabled ? buildMulticastRows(multicastNamespaces, options) : []),
   ]
 }
 

@@ -3,7 +3,9 @@ import {
   clusterPortGroup,
   clusterRouter,
   clusterRouterPortGroup,
+  familiesOf,
   joinAddress,
+  joinInterface,
   joinSwitch,
   joinToRouter,
   macOf,
@@ -23,8 +25,8 @@ export const clusterIds = {
 }
 
 /** The cluster router, the join switch, the groups and the limits for the control plane. */
-export function buildClusterRows(options: { multicastEnabled: boolean }): DesiredRow[] {
-  return [...controlPlaneRows(), ...groupRows(), routerRow(options), ...joinRows()]
+export function buildClusterRows(options: { multicastEnabled: boolean; netCidrs: readonly string[] }): DesiredRow[] {
+  return [...controlPlaneRows(), ...groupRows(), routerRow(options), ...joinRows(options)]
 }
 
 /** Name of a load balancer group or a load balancer group's id: the table has no external_ids. */
@@ -52,14 +54,16 @@ function routerRow({ multicastEnabled }: { multicastEnabled: boolean }): Desired
   })
 }
 
-function joinRows(): DesiredRow[] {
-  const address = joinAddress(1)
+function joinRows({ netCidrs }: { netCidrs: readonly string[] }): DesiredRow[] {
+  const families = familiesOf(netCidrs)
+  const mac = macOf(joinAddress(1, families[0] ?? 4))
+  const networks = families.map((family) => joinInterface(1, family))
   return [
     row('Logical_Switch', clusterIds.join, { name: joinSwitch }),
     row(
       'Logical_Router_Port',
       `topology/router-port/${routerToJoin(clusterRouter)}`,
-      { name: routerToJoin(clusterRouter), mac: macOf(address), networks: [`${address}/16`] },
+      { name: routerToJoin(clusterRouter), mac, networks },
       [member('Logical_Router', clusterIds.router, 'ports')],
     ),
     routerPeer(joinToRouter(clusterRouter), routerToJoin(clusterRouter), clusterIds.join),

@@ -1,5 +1,6 @@
+import type { Family } from '../../../base/ip.ts'
 import { clusterIds } from './cluster.ts'
-import { clusterPortGroup, clusterRouterPortGroup, hashedName } from './names.ts'
+import { allOfFamily, clusterPortGroup, clusterRouterPortGroup, familiesOf, hashedName, idOfFamily } from './names.ts'
 import { type DesiredRow, member, row } from './rows.ts'
 
 /** On a namespace: `"true"` lets its pods send multicast to each other. */
@@ -13,14 +14,22 @@ export interface MulticastNamespace {
   readonly addresses: readonly string[]
 }
 
-const anyMulticast = '(ip4.mcast || mldv1 || mldv2 || (ip6.dst[120..127] == 0xff && ip6.dst[116] == 1))'
+/** Of IPv6 only groups that are not well-known (RFC 4291, 2.7): neighbour discovery and the like go on. */
+const transientIpv6 = '(ip6.dst[120..127] == 0xff && ip6.dst[116] == 1)'
+const multicastOf: Readonly<Record<Family, string>> = { 4: 'ip4.mcast', 6: `mldv1 || mldv2 || ${transientIpv6}` }
+const anyMulticast = `(${multicastOf[4]} || ${multicastOf[6]})`
 const controller = 'default-network-controller'
 
 export const namespacePortGroupId = (namespace: string): string => `topology/port-group/namespace/${namespace}`
-export const namespaceAddressSetId = (namespace: string): string => `topology/address-set/namespace/${namespace}`
+export const namespaceAddressSetId = (namespace: string, family: Family): string =>
+  idOfFamily(`topology/address-set/namespace/${namespace}`, family)
 
 /** Multicast is dropped between pods unless their namespace asks for it; routers pass it. */
-export function buildMulticastRows(namespaces: readonly MulticastNamespace[]): DesiredRow[] {
+export function buildMulticastRows(
+  namespaces: readonly MulticastNamespace[],
+  { netCidrs }: { readonly netCidrs: readonly string[] },
+): DesiredRow[] {
+  const families = familiesOf(netCidrs)
   return [
     ...bothWays('pods', clusterIds.portGroup, (side) => ({
       priority: 1011,
@@ -32,13 +41,15 @@ export function buildMulticastRows(namespaces: readonly MulticastNamespace[]): D
       action: 'allow',
       match: `${side} == @${clusterRouterPortGroup} && ${anyMulticast}`,
     })),
-    ...namespaces.flatMap(namespaceRows),
+    ...namespaces.flatMap((namespace) => namespaceRows(namespace, families)),
   ]
 }
 
-function namespaceRows({ name, ports, addresses }: MulticastNamespace): DesiredRow[] {
+function namespaceRows({ name, ports, addresses }: MulticastNamespace, families: readonly Family[]): DesiredRow[] {
   const primaryId = `${controller}:Namespace:${name}`
-  const [group, set] = [hashedName(primaryId), hashedName(`${primaryId}:v4`)]
+  const group = hashedName(primaryId)
+  const setId = (family: Family): string => `${primaryId}:v${family}`
+  const both = (match: (family: Family) => string): string => families.map(match).join(' || ')
   const ids = {
     'k8s.ovn.org/name': name,
     'k8s.ovn.org/owner-controller': controller,
@@ -50,20 +61,29 @@ function namespaceRows({ name, ports, addresses }: MulticastNamespace): DesiredR
       ports,
       external_ids: { ...ids, 'k8s.ovn.org/id': primaryId },
     }),
-    row('Address_Set', namespaceAddressSetId(name), {
-      name: set,
-      addresses,
-      external_ids: { ...ids, 'k8s.ovn.org/id': `${primaryId}:v4` },
-    }),
+    ...families.map((family) =>
+      row('Address_Set', namespaceAddressSetId(name, family), {
+        name: hashedName(setId(family)),
+        addresses: allOfFamily(addresses, family),
+        external_ids: { ...ids, 'k8s.ovn.org/id': setId(family) },
+      }),
+    ),
     ...bothWays(`namespace/${name}`, namespacePortGroupId(name), (side) => ({
       priority: 1012,
       action: 'allow',
       match:
         side === 'inport'
-          ? `inport == @${group} && ip4.mcast`
-          : `outport == @${group} && (igmp || (ip4.src == $${set} && ip4.mcast))`,
+          ? `inport == @${group} && (${both((family) => multicastOf[family])})`
+          : `outport == @${group} && (${both((family) => receivedOf(family, hashedName(setId(family))))})`,
     })),
   ]
+}
+
+/** What a member hears: the queries of its querier, and groups that members of the address set send to. */
+function receivedOf(family: Family, set: string): string {
+  return family === 4
+    ? `igmp || (ip4.src == $${set} && ip4.mcast)`
+    : `mldv1 || mldv2 || (ip6.src == $${set} && ${transientIpv6})`
 }
 
 type Rule = Pick<NonNullable<DesiredRow<'ACL'>['columns']>, 'priority' | 'action' | 'match'>

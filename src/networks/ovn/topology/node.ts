@@ -1,11 +1,16 @@
+import { parseCidr } from '../../../base/ip.ts'
 import { clusterIds, loadBalancerGroup, routerPeer } from './cluster.ts'
 import {
+  allOfFamily,
   clusterLoadBalancers,
+  idOfFamily,
   joinAddress,
+  linkLocalOf,
   macOf,
   managementLogicalPort,
   type NodeSubnet,
   nodeSubnet,
+  ofFamily,
   routerToSwitch,
   switchLoadBalancers,
   switchToRouter,
@@ -15,8 +20,8 @@ import { type DesiredRow, member, row } from './rows.ts'
 /** What the topology needs to know of a node. */
 export interface NodeFacts {
   readonly name: string
-  /** e.g. `10.144.0.0/24` */
-  readonly subnet: string
+  /** One a family, IPv4 first, e.g. `10.144.0.0/24`. */
+  readonly subnets: readonly string[]
   /** The node's number; its gateway router has this address of the join network. */
   readonly number: number
   /** Absent until the node's agent has said it. */
@@ -31,9 +36,10 @@ export interface GatewayFacts {
   /** Name of the localnet port. */
   readonly interfaceId: string
   readonly mac: string
-  /** e.g. `192.168.200.10/24` */
-  readonly address: string
-  readonly nextHop: string
+  /** One a family at most, IPv4 first, e.g. `192.168.200.10/24`. */
+  readonly addresses: readonly string[]
+  /** Of the same families. */
+  readonly nextHops: readonly string[]
   readonly vlanId: string
 }
 
@@ -51,43 +57,57 @@ export interface NodeOptions {
 
 /** A node's switch, its link to the cluster router, its management port, and its way out. */
 export function buildNodeRows(node: NodeFacts, options: NodeOptions): DesiredRow[] {
-  const subnet = nodeSubnet(node.subnet)
+  const subnets = node.subnets.map(nodeSubnet)
   return [
-    switchRow(node.name, subnet, options),
-    ...routerLinkRows(node, subnet),
-    managementPortRow(node.name, subnet),
-    ...egressRows(node, subnet, options),
+    switchRow(node.name, subnets, options),
+    ...routerLinkRows(node, subnets),
+    managementPortRow(node.name, subnets),
+    ...subnets.flatMap((subnet) => egressRows(node, subnet, options)),
   ]
 }
 
-function switchRow(name: string, subnet: NodeSubnet, options: { multicastEnabled: boolean }): DesiredRow {
-  const multicast = {
-    mcast_snoop: 'true',
-    mcast_querier: 'true',
-    mcast_eth_src: macOf(subnet.gateway),
-    mcast_ip4_src: subnet.gateway,
-  }
+/** MAC of the router in a node's subnets: that of its first address there. */
+export function routerMac([first]: readonly NodeSubnet[]): string {
+  return macOf(first?.gateway ?? '')
+}
+
+/** MAC of a node's management port. */
+export function managementMac([first]: readonly NodeSubnet[]): string {
+  return macOf(first?.management ?? '')
+}
+
+function switchRow(
+  name: string,
+  subnets: readonly NodeSubnet[],
+  { multicastEnabled }: { multicastEnabled: boolean },
+): DesiredRow {
+  const config = subnets.map(({ cidr, family, management }) =>
+    family === 4 ? { subnet: cidr, exclude_ips: management } : { ipv6_prefix: parseCidr(cidr).network },
+  )
   return row('Logical_Switch', nodeSwitchId(name), {
     name,
     load_balancer_group: [loadBalancerGroup(clusterLoadBalancers), loadBalancerGroup(switchLoadBalancers)],
-    other_config: {
-      subnet: subnet.cidr,
-      exclude_ips: subnet.management,
-      ...(options.multicastEnabled ? multicast : {}),
-    },
+    other_config: Object.assign({}, ...config, multicastEnabled ? multicastConfig(subnets) : {}),
   })
 }
 
-function routerLinkRows({ name, chassisId }: NodeFacts, subnet: NodeSubnet): DesiredRow[] {
+/** The querier asks from the router's addresses: of IPv6 its link-local one, as RFC 3810 wants it. */
+function multicastConfig(subnets: readonly NodeSubnet[]): Record<string, string> {
+  const mac = routerMac(subnets)
+  const sources = subnets.map(({ family, gateway }) =>
+    family === 4 ? { mcast_ip4_src: gateway } : { mcast_ip6_src: linkLocalOf(mac) },
+  )
+  return Object.assign({ mcast_snoop: 'true', mcast_querier: 'true', mcast_eth_src: mac }, ...sources)
+}
+
+function routerLinkRows({ name, chassisId }: NodeFacts, subnets: readonly NodeSubnet[]): DesiredRow[] {
   const port = routerToSwitch(name)
   const portId = `topology/router-port/${port}`
+  const networks = subnets.map(({ gateway, prefixLength }) => `${gateway}/${prefixLength}`)
   const link = [
-    row(
-      'Logical_Router_Port',
-      portId,
-      { name: port, mac: macOf(subnet.gateway), networks: [`${subnet.gateway}/${subnet.prefixLength}`] },
-      [member('Logical_Router', clusterIds.router, 'ports')],
-    ),
+    row('Logical_Router_Port', portId, { name: port, mac: routerMac(subnets), networks }, [
+      member('Logical_Router', clusterIds.router, 'ports'),
+    ]),
     routerPeer(switchToRouter(name), port, nodeSwitchId(name), { portGroup: clusterIds.routerPortGroup }),
   ]
   if (chassisId === undefined) return link
@@ -101,46 +121,47 @@ function routerLinkRows({ name, chassisId }: NodeFacts, subnet: NodeSubnet): Des
   return [...link, chassis]
 }
 
-function managementPortRow(node: string, subnet: NodeSubnet): DesiredRow {
+function managementPortRow(node: string, subnets: readonly NodeSubnet[]): DesiredRow {
   const name = managementLogicalPort(node)
-  return row(
-    'Logical_Switch_Port',
-    `topology/switch-port/${name}`,
-    { name, addresses: [`${macOf(subnet.management)} ${subnet.management}`] },
-    [member('Logical_Switch', nodeSwitchId(node), 'ports')],
-  )
+  const addresses = [[managementMac(subnets), ...subnets.map(({ management }) => management)].join(' ')]
+  return row('Logical_Switch_Port', `topology/switch-port/${name}`, { name, addresses }, [
+    member('Logical_Switch', nodeSwitchId(node), 'ports'),
+  ])
 }
 
 /**
  * What pods send outside the cluster network: in local gateway mode it goes to their own host; in shared mode through
- * the node's gateway router, except for what the host alone knows the way to. A node of shared mode without its gateway
- * has no way out, rather than another one than was asked for.
+ * the node's gateway router, except for what the host alone knows the way to. A node of shared mode without its gateway,
+ * or without one of this family, has no way out, rather than another one than was asked for.
  */
 function egressRows({ name, number, gateway }: NodeFacts, subnet: NodeSubnet, options: NodeOptions): DesiredRow[] {
+  const { family } = subnet
   const isLocal = options.gatewayMode === 'local'
-  const nextHop = isLocal ? subnet.management : gateway && joinAddress(number)
+  const hasGateway = ofFamily(gateway?.addresses ?? [], family) !== undefined
+  const nextHop = isLocal ? subnet.management : hasGateway ? joinAddress(number, family) : undefined
   const route = (nexthop: string): DesiredRow =>
     row(
       'Logical_Router_Static_Route',
-      `topology/route/${name}/egress`,
+      `topology/route/${name}/${idOfFamily('egress', family)}`,
       { ip_prefix: subnet.cidr, nexthop, policy: 'src-ip' },
       [member('Logical_Router', clusterIds.router, 'static_routes')],
     )
+  const hostCidrs = allOfFamily(options.hostCidrs, family)
   return [
     ...(nextHop === undefined ? [] : [route(nextHop)]),
-    ...(isLocal ? [] : options.hostCidrs.map((cidr) => hostPolicy(name, subnet, cidr))),
+    ...(isLocal ? [] : hostCidrs.map((cidr) => hostPolicy(name, subnet, cidr))),
   ]
 }
 
-function hostPolicy(node: string, subnet: NodeSubnet, cidr: string): DesiredRow {
+function hostPolicy(node: string, { family, management }: NodeSubnet, cidr: string): DesiredRow {
   return row(
     'Logical_Router_Policy',
     `topology/policy/${node}/host/${cidr}`,
     {
       priority: hostCidrPriority,
-      match: `inport == "${routerToSwitch(node)}" && ip4.dst == ${cidr} /* ${node} */`,
+      match: `inport == "${routerToSwitch(node)}" && ip${family}.dst == ${cidr} /* ${node} */`,
       action: 'reroute',
-      nexthops: [subnet.management],
+      nexthops: [management],
     },
     [member('Logical_Router', clusterIds.router, 'policies')],
   )

@@ -53,11 +53,11 @@ export class SecondaryNetworks {
   }
 }
 
-function reservedPrefixes({ netCidrs, svcCidr }: OvnSettings): ReservedPrefix[] {
+function reservedPrefixes({ netCidrs, svcCidrs }: OvnSettings): ReservedPrefix[] {
   return [
     ...netCidrs.map((cidr) => ({ cidr, what: 'the cluster network' })),
-    { cidr: svcCidr, what: 'the services' },
-    { cidr: joinCidr, what: 'the join network' },
-    { cidr: masqueradeCidr, what: 'the masquerade network' },
+    ...svcCidrs.map((cidr) => ({ cidr, what: 'the services' })),
+    ...Object.values(joinCidr).map((cidr) => ({ cidr, what: 'the join network' })),
+    ...Object.values(masqueradeCidr).map((cidr) => ({ cidr, what: 'the masquerade network' })),
   ]
 }

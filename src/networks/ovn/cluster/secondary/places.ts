@@ -1,10 +1,10 @@
 import type { PodResource } from '../../../../kube/resources/core.ts'
 import { findNodeSubnets, isAsAsked, type PodNetwork } from '../../annotations.ts'
+import { AddressPools } from '../../ipam/address-pools.ts'
 import { AddressUnavailableError } from '../../ipam/pod-addresses.ts'
 import type { IpamClaim } from '../../resources/ipam-claim.ts'
 import type { SecondaryNetwork } from '../../secondary/net-conf.ts'
 import { type SecondaryPlace, secondaryMac, withLength } from '../../secondary/pod-rows.ts'
-import { SecondaryPools } from '../../secondary/pools.ts'
 import type { SecondaryRequest } from '../../secondary/select.ts'
 import { switchNameOf } from '../../secondary/topology.ts'
 import { keyOfPod } from '../address-book.ts'
@@ -27,7 +27,7 @@ type Has = Pick<PodNetwork, 'ip_addresses' | 'mac_address'>
 export class SecondaryPlaces {
   readonly #context: Pick<ClusterContext, 'nodes'>
   readonly #persistent: PersistentAddresses
-  readonly #pools = new SecondaryPools()
+  readonly #pools = new AddressPools()
   /** Addresses of claims, by owner. */
   readonly #claimed = new Map<string, { pool: string; addresses: readonly string[] }>()
   readonly #places = new Map<string, Map<string, Held>>()
@@ -151,7 +151,7 @@ export class SecondaryPlaces {
   }
 
   /** Pods that run keep what they have, also what the changed pool has no longer. */
-  #setPool(key: string, subnets: readonly string[], options: Parameters<SecondaryPools['set']>[2]): void {
+  #setPool(key: string, subnets: readonly string[], options: Parameters<AddressPools['set']>[2]): void {
     if (!this.#pools.set(key, subnets, options)) return
     for (const ofPod of this.#places.values()) {
       for (const { pool, owner, addresses } of ofPod.values()) {

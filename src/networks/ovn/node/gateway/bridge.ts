@@ -7,9 +7,10 @@ export interface GatewayBridge {
   readonly uplink: string
   readonly bridge: string
   readonly mac: string
-  /** First IPv4 address, e.g. `192.168.200.10/24`. */
-  readonly address: string
-  readonly nextHop: string
+  /** The first of each family that pods have, IPv4 first, e.g. `192.168.200.10/24`. */
+  readonly addresses: readonly string[]
+  /** Of the same families. */
+  readonly nextHops: readonly string[]
 }
 
 /** The bridge with its own port, which has the NIC's MAC. Resolves when the switch has made its device. */

@@ -1,3 +1,5 @@
+import { parseCidr } from '../../../../base/ip.ts'
+
 /** Facts that the flows of a gateway bridge are made of. */
 export interface GatewayFlowFacts {
   /** MAC of the bridge, of the NIC, and of the gateway router: one for all. */
@@ -22,6 +24,8 @@ const zone = 64_000
 const mark = { ovn: '0x1', host: '0x2' } as const
 const tunnelPort = { vxlan: 4789, geneve: 6081 } as const
 const trackedTable = 1
+/** As ovs-ofctl names IPv4 and IPv6. */
+const protocols = ['ip', 'ipv6'] as const
 
 /**
  * Flows of the gateway bridge, for `ovs-ofctl replace-flows`. The gateway router has the address and MAC of the host,
@@ -42,7 +46,13 @@ function hostOnlyFlows({ uplink }: GatewayFlowFacts): Flow[] {
 }
 
 function sharedFlows(facts: GatewayFlowFacts & { patch: number }): Flow[] {
-  return [...tunnelFlows(facts), ...outgoingFlows(facts), ...incomingFlows(facts), ...trackedFlows(facts)]
+  return [
+    ...tunnelFlows(facts),
+    ...outgoingFlows(facts),
+    ...discoveryFlows(facts),
+    ...incomingFlows(facts),
+    ...trackedFlows(facts),
+  ]
 }
 
 /** Tunnels are the host's and need no tracking. */
@@ -57,8 +67,10 @@ function tunnelFlows({ mac, uplink, encapType }: GatewayFlowFacts): Flow[] {
 function outgoingFlows({ mac, uplink, patch }: GatewayFlowFacts & { patch: number }): Flow[] {
   const commit = (side: string): string => `ct(commit,zone=${zone},exec(set_field:${side}->ct_mark)),output:${uplink}`
   return [
-    { priority: 100, match: `in_port=${patch},dl_src=${mac},ip`, actions: commit(mark.ovn) },
-    { priority: 100, match: 'in_port=LOCAL,ip', actions: commit(mark.host) },
+    ...protocols.flatMap((protocol): Flow[] => [
+      { priority: 100, match: `in_port=${patch},dl_src=${mac},${protocol}`, actions: commit(mark.ovn) },
+      { priority: 100, match: `in_port=LOCAL,${protocol}`, actions: commit(mark.host) },
+    ]),
     // ARP and the like: out, and never to the other side, which has the same address.
     { priority: 10, match: `in_port=${patch},dl_src=${mac}`, actions: `output:${uplink}` },
     { priority: 9, match: `in_port=${patch}`, actions: 'drop' },
@@ -66,9 +78,32 @@ function outgoingFlows({ mac, uplink, patch }: GatewayFlowFacts & { patch: numbe
   ]
 }
 
+/**
+ * What ARP is to IPv4: neighbour discovery has the same rules and is not tracked. The host alone answers solicitations,
+ * and hears routers; an advertisement may be for either.
+ */
+function discoveryFlows({ mac, uplink, patch }: GatewayFlowFacts & { patch: number }): Flow[] {
+  const kinds = { solicitation: 135, advertisement: 136 } as const
+  const routers = [133, 134]
+  const of = (type: number): string => `icmp6,icmp_type=${type}`
+  return [
+    ...Object.values(kinds).flatMap((type): Flow[] => [
+      { priority: 110, match: `in_port=${patch},dl_src=${mac},${of(type)}`, actions: `output:${uplink}` },
+      { priority: 110, match: `in_port=LOCAL,${of(type)}`, actions: `output:${uplink}` },
+    ]),
+    { priority: 60, match: `in_port=${uplink},${of(kinds.advertisement)}`, actions: `LOCAL,output:${patch}` },
+    ...[kinds.solicitation, ...routers].map((type): Flow => {
+      return { priority: 60, match: `in_port=${uplink},${of(type)}`, actions: 'LOCAL' }
+    }),
+  ]
+}
+
 function incomingFlows({ uplink, patch }: GatewayFlowFacts & { patch: number }): Flow[] {
   return [
-    { priority: 50, match: `in_port=${uplink},ip`, actions: `ct(zone=${zone},nat,table=${trackedTable})` },
+    ...protocols.map((protocol): Flow => {
+      const actions = `ct(zone=${zone},nat,table=${trackedTable})`
+      return { priority: 50, match: `in_port=${uplink},${protocol}`, actions }
+    }),
     // The host answers ARP requests for the address that both have; an ARP reply may be for either.
     { priority: 25, match: `in_port=${uplink},arp,arp_op=1`, actions: 'LOCAL' },
     { priority: 10, match: `in_port=${uplink}`, actions: `LOCAL,output:${patch}` },
@@ -77,19 +112,21 @@ function incomingFlows({ uplink, patch }: GatewayFlowFacts & { patch: number }):
 }
 
 function trackedFlows({ patch, netCidrs }: GatewayFlowFacts & { patch: number }): Flow[] {
-  const known = (state: string, side: string, actions: string): Flow => ({
-    table: trackedTable,
-    priority: 100,
-    match: `ip,ct_state=+trk+${state},ct_mark=${side}`,
-    actions,
-  })
+  const known = (state: string, side: string, actions: string): Flow[] =>
+    protocols.map((protocol) => ({
+      table: trackedTable,
+      priority: 100,
+      match: `${protocol},ct_state=+trk+${state},ct_mark=${side}`,
+      actions,
+    }))
   return [
-    known('est', mark.ovn, `output:${patch}`),
-    known('rel', mark.ovn, `output:${patch}`),
-    known('est', mark.host, 'LOCAL'),
-    known('rel', mark.host, 'LOCAL'),
+    ...known('est', mark.ovn, `output:${patch}`),
+    ...known('rel', mark.ovn, `output:${patch}`),
+    ...known('est', mark.host, 'LOCAL'),
+    ...known('rel', mark.host, 'LOCAL'),
     ...netCidrs.map((cidr): Flow => {
-      return { table: trackedTable, priority: 15, match: `ip,nw_dst=${cidr}`, actions: `output:${patch}` }
+      const match = parseCidr(cidr).family === 4 ? `ip,nw_dst=${cidr}` : `ipv6,ipv6_dst=${cidr}`
+      return { table: trackedTable, priority: 15, match, actions: `output:${patch}` }
     }),
     { table: trackedTable, priority: 0, actions: 'LOCAL' },
   ]

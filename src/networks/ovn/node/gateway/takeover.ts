@@ -1,7 +1,9 @@
 import { ConfigError, describeError } from '../../../../base/errors.ts'
+import type { Family } from '../../../../base/ip.ts'
 import { runAll } from '../../../../base/undo.ts'
+import type { Route } from '../../../../kernel/kernel.ts'
 import { nodes } from '../../../../kube/resources/core.ts'
-import { gatewayBridge } from '../../topology/names.ts'
+import { familiesOf, gatewayBridge, ofFamily } from '../../topology/names.ts'
 import type { NodeContext } from '../context.ts'
 import { closeFence, openFence } from '../fence.ts'
 import { ensureBridge, ensureUplink, type GatewayBridge, removeBridge } from './bridge.ts'
@@ -113,7 +115,11 @@ export class GatewayTakeover {
   }
 
   async #confirm(gateway: GatewayBridge, state: NicState, signal: AbortSignal): Promise<void> {
-    const { uplink, bridge, nextHop } = gateway
+    const {
+      uplink,
+      bridge,
+      nextHops: [nextHop],
+    } = gateway
     try {
       const { reach } = state
       await requireReach(this.#context, { device: bridge, nextHop, reach, timeoutMs: confirmTimeoutMs, signal })
@@ -140,20 +146,47 @@ export class GatewayTakeover {
   }
 
   #describe(uplink: string, state: NicState): GatewayBridge {
-    const first = state.addresses.find(({ family }) => family === 4)
-    if (first === undefined) {
-      throw new ConfigError('networks.ovn.gatewayInterface', `${uplink} has no IPv4 address`)
+    const families = familiesOf(this.#context.settings.netCidrs)
+    const addressed = families.flatMap((family) => {
+      const first = state.addresses.find((address) => address.family === family)
+      return first === undefined ? [] : [{ family, text: `${first.address}/${first.prefixLength}` }]
+    })
+    if (addressed.length === 0) {
+      const what = families.map((family) => `IPv${family}`).join(' or ')
+      throw new ConfigError('networks.ovn.gatewayInterface', `${uplink} has no ${what} address`)
     }
-    const nextHop = this.#nextHop(state.routes)
-    if (nextHop === undefined) {
-      throw new ConfigError('networks.ovn.gatewayNextHop', `is needed: ${uplink} has no default route to take it from`)
+    const complete = addressed.flatMap(({ family, text }) => {
+      const nextHop = this.#nextHop(state.routes, family)
+      return nextHop === undefined ? [] : [{ text, nextHop }]
+    })
+    this.#requireFamilies(uplink, { families, complete: complete.length })
+    return {
+      uplink,
+      bridge: gatewayBridge(uplink),
+      mac: state.mac,
+      addresses: complete.map(({ text }) => text),
+      nextHops: complete.map(({ nextHop }) => nextHop),
     }
-    const address = `${first.address}/${first.prefixLength}`
-    return { uplink, bridge: gatewayBridge(uplink), mac: state.mac, address, nextHop }
   }
 
-  #nextHop(routes: NicState['routes']): string | undefined {
-    const byRoute = routes.find(({ family, destination }) => family === 4 && destination === '0.0.0.0/0')?.gateway
-    return this.#context.settings.gatewayNextHop ?? byRoute
+  /** In shared mode a family of pods without a way out would be cut off; in local mode the host knows one. */
+  #requireFamilies(uplink: string, has: { families: readonly Family[]; complete: number }): void {
+    const needed = this.#context.settings.gatewayMode === 'shared' ? has.families.length : 1
+    if (has.complete >= needed) return
+    throw new ConfigError(
+      'networks.ovn.gatewayNextHop',
+      `is needed: ${uplink} has no ${needed > 1 ? 'address and ' : ''}default route of ${needed > 1 ? 'both families' : 'its own'} to take it from`,
+    )
+  }
+
+  /** The next hop of a family; of the first that has one where none is named. */
+  #nextHop(routes: NicState['routes'], family?: Family): string | undefined {
+    if (family === undefined) {
+      const known = familiesOf(this.#context.settings.netCidrs)
+      return known.map((each) => this.#nextHop(routes, each)).find((nextHop) => nextHop !== undefined)
+    }
+    const isDefault = (route: Route): boolean =>
+      route.family === family && /^(0\.0\.0\.0|::)\/0$/.test(route.destination)
+    return ofFamily(this.#context.settings.gatewayNextHops, family) ?? routes.find(isDefault)?.gateway
   }
 }
