@@ -91,10 +91,10 @@ export function createAgent(options: AgentOptions): Lifecycle {
     server = await serveCni({
       socketPath: paths.cniSocket,
       before: awaitIndicator,
-      handle: async (request, untilAborted) => {
+      handle: async (request, untilAborted, turn) => {
         if (!isRestored && !isNested(request)) throw new CniError(cniErrorCode.tryAgainLater, 'the agent is starting')
         expected.noteConfig(request)
-        return await answer(request, untilAborted)
+        return await answer(request, untilAborted, turn)
       },
       isNested,
       concurrency: settings.maxConcurrent,

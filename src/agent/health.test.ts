@@ -28,6 +28,7 @@ test('health, readiness with its reasons and the metrics are told over HTTP', as
     beforeTurn: 4,
     inFlight: { setup: 2, teardown: 1 },
     waiting: { setup: 6, teardown: 0 },
+    paused: { setup: 3, teardown: 0 },
   }
   const netConf = { problems: ['00-multus.conf comes before it'], overwrites: 3 }
   const gauges = [{ name: 'twinlane_x', help: 'Of a network.', values: [{ labels: { state: 'up' }, value: 7 }] }]
@@ -54,6 +55,7 @@ test('health, readiness with its reasons and the metrics are told over HTTP', as
       'twinlane_cni_request_duration_seconds_bucket{le="0.005",verb="ADD"} 1',
       'twinlane_cni_requests_in_flight{lane="setup"} 2',
       'twinlane_cni_requests_waiting{lane="setup"} 6',
+      'twinlane_cni_requests_paused{lane="setup"} 3',
       'twinlane_cni_requests_before_turn 4',
       'twinlane_attachment_records 5',
       'twinlane_informer_synced{resource="pods"} 1',

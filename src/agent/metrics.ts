@@ -74,10 +74,18 @@ function codeOf(error: unknown): number {
 }
 
 function addLoad({ load }: MetricSources, registers: Registry[]): void {
-  for (const kind of ['inFlight', 'waiting'] as const) {
+  for (const [kind, name, help] of [
+    ['inFlight', 'twinlane_cni_requests_in_flight', 'CNI requests in work.'],
+    ['waiting', 'twinlane_cni_requests_waiting', 'CNI requests that wait for their turn.'],
+    [
+      'paused',
+      'twinlane_cni_requests_paused',
+      'CNI requests that have begun and wait for what is not done on this node.',
+    ],
+  ] as const) {
     new Gauge({
-      name: kind === 'waiting' ? 'twinlane_cni_requests_waiting' : 'twinlane_cni_requests_in_flight',
-      help: kind === 'waiting' ? 'CNI requests that wait for their turn.' : 'CNI requests in work.',
+      name,
+      help,
       labelNames: ['lane'] as const,
       registers,
       collect() {

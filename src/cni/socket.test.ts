@@ -168,6 +168,20 @@ test('what a request waits for before its turn takes none from others', async ()
   for (const answer of await Promise.all(late)) expect(answer.code).toBe(0)
 })
 
+test('what a request waits for in its turn, in a pause, takes none from others either', async () => {
+  const gate = defer()
+  const handle: CniServerOptions['handle'] = async ({ command, config }, _signal, turn) => {
+    if (config.name === 'late') await turn?.pause(() => gate.promise)
+    return { command }
+  }
+  const server = await serve(handle, { concurrency: 1 })
+  const late = [1, 2, 3].map(() => call(frame('ADD', '{"cniVersion":"0.4.0","name":"late","type":"t"}')))
+  await vi.waitFor(() => expect(server.load.paused).toEqual({ setup: 3, teardown: 0 }))
+  expect(await call(frame())).toEqual({ code: 0, json: { command: 'ADD' } })
+  gate.resolve()
+  for (const answer of await Promise.all(late)) expect(answer.code).toBe(0)
+})
+
 test('only root may use the socket', async () => {
   await serve(async () => undefined)
   expect((await stat(socketPath)).mode & 0o777).toBe(0o600)

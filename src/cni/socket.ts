@@ -8,7 +8,7 @@ import { CniError, cniErrorCode } from './errors.ts'
 import { formatError } from './format-error.ts'
 import { parseRequest } from './parse-request.ts'
 import type { CniCommand, CniRequest } from './request.ts'
-import { RequestLane } from './request-lane.ts'
+import { RequestLane, type Turn } from './request-lane.ts'
 import { newestVersion } from './versions.ts'
 import { encodeAnswer, readRequest, signalOfPeer } from './wire.ts'
 
@@ -16,9 +16,10 @@ export interface CniServerOptions {
   readonly socketPath: string
   /**
    * Answers one execution: what goes to standard output as JSON, or undefined for nothing. A rejection becomes an error
-   * object. The signal aborts when the server stops, and when the caller of a setup is gone.
+   * object. The signal aborts when the server stops, and when the caller of a setup is gone. `turn` is that of a request
+   * which has one.
    */
-  readonly handle: (request: CniRequest, signal: AbortSignal) => Promise<unknown>
+  readonly handle: (request: CniRequest, signal: AbortSignal, turn?: Turn) => Promise<unknown>
   /**
    * Whether a request is one of a plugin that a request in work has executed. It takes no turn: whoever waits for it
    * holds one already, and a turn that waits for a turn never ends. @default none is
@@ -52,6 +53,8 @@ export interface CniLoad {
   readonly beforeTurn: number
   readonly inFlight: Readonly<Record<LaneName, number>>
   readonly waiting: Readonly<Record<LaneName, number>>
+  /** Begun, and waiting for what is not done here. */
+  readonly paused: Readonly<Record<LaneName, number>>
 }
 
 /** What sets up and what tears down take turns apart: a DEL never waits for ADDs that wait for something themselves. */
@@ -127,6 +130,7 @@ function loadOf({ lanes: { setup, teardown }, early }: Serving, connections: num
     beforeTurn: early.size,
     inFlight: { setup: setup.inFlight, teardown: teardown.inFlight },
     waiting: { setup: setup.waiting, teardown: teardown.waiting },
+    paused: { setup: setup.paused, teardown: teardown.paused },
   }
 }
 
@@ -165,7 +169,7 @@ async function takeTurn(request: CniRequest, serving: Serving, gone: AbortSignal
     await options.before(request, waiting).finally(() => early.delete(request))
   }
   const lane = options.isNested?.(request) === true ? undefined : laneOf[request.command]
-  const work = (): Promise<unknown> => options.handle(request, signalFor(request, serving, gone))
+  const work = (turn?: Turn): Promise<unknown> => options.handle(request, signalFor(request, serving, gone), turn)
   return lane === undefined ? await work() : await lanes[lane].run(work, waiting)
 }
 

@@ -2,6 +2,7 @@ import { describeError, TwinlaneError } from '../base/errors.ts'
 import type { UndoStack } from '../base/undo.ts'
 import { CniError } from '../cni/errors.ts'
 import { codeOf } from '../cni/format-error.ts'
+import type { Turn } from '../cni/request-lane.ts'
 import type { CniResult } from '../cni/result.ts'
 import type { AttachRequest, NetworkDriver, NodeSide, PodRef } from '../networks/driver.ts'
 import { groupIndependent } from './group-independent.ts'
@@ -33,6 +34,8 @@ export interface AttachAllOptions {
   /** How long one detach of the undo may take. @default 30000 */
   readonly undoTimeoutMs?: number
   readonly signal: AbortSignal
+  /** Of the request that this is done for. */
+  readonly turn?: Turn | undefined
 }
 
 /**
@@ -40,7 +43,7 @@ export interface AttachAllOptions {
  * another side by side. Throws a CniError with the code of the first failure and the network's name.
  */
 export async function attachAll(options: AttachAllOptions): Promise<Attached[]> {
-  const tasks = options.attachments.map((selected) => ({ selected, request: buildRequest(selected, options.sandbox) }))
+  const tasks = options.attachments.map((selected) => ({ selected, request: buildRequest(selected, options) }))
   const attached: Attached[] = []
   for (const group of groupIndependent(tasks, ({ selected }) => selected.driver.capabilities.isIndependent)) {
     attached.push(...(await attachGroup(group, options)))
@@ -84,12 +87,16 @@ async function attachOne({ selected, request }: Task, options: AttachAllOptions)
   }
 }
 
-function buildRequest(selected: SelectedAttachment, sandbox: Sandbox): AttachRequest {
+function buildRequest(
+  selected: SelectedAttachment,
+  { sandbox, turn }: Pick<AttachAllOptions, 'sandbox' | 'turn'>,
+): AttachRequest {
   const { driver, ifName, networkName, configList, isDefault, nad, requested, prevResult } = selected
   try {
     const config = driver.parseConfig(configList)
     const args = { ...sandbox.args, ...selected.args }
-    return { ...sandbox, args, ifName, networkName, configList, config, isDefault, nad, requested, prevResult }
+    const request = { ...sandbox, args, ifName, networkName, configList, config, isDefault, nad, requested, prevResult }
+    return turn === undefined ? request : { ...request, turn }
   } catch (error) {
     throw nameNetwork(selected, error)
   }

@@ -3,6 +3,7 @@ import type { Calm } from '../base/calm.ts'
 import type { Lifecycle } from '../base/lifecycle.ts'
 import type { Log } from '../base/log.ts'
 import type { NetworkConfig, NetworkConfigList } from '../cni/request.ts'
+import type { Turn } from '../cni/request-lane.ts'
 import type { CniResult } from '../cni/result.ts'
 import type { Kernel, Route } from '../kernel/kernel.ts'
 import type { Informer, KubeClient } from '../kube/api.ts'
@@ -305,6 +306,8 @@ export interface AttachRequest<Config = unknown> extends AttachmentRef<Config> {
   readonly nad?: { readonly namespace: string; readonly name: string } | undefined
   /** What the pod's annotation asks of this attachment. */
   readonly requested: RequestedAttachment
+  /** To be paused for waits in which nothing is done on this node, so that they hold up no other pod. */
+  readonly turn?: Turn
 }
 
 export interface RequestedAttachment {

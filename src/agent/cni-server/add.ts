@@ -1,6 +1,7 @@
 import { describeError } from '../../base/errors.ts'
 import { UndoStack } from '../../base/undo.ts'
 import type { CniRequest } from '../../cni/request.ts'
+import type { Turn } from '../../cni/request-lane.ts'
 import type { CniResult } from '../../cni/result.ts'
 import { resultToVersion } from '../../cni/versions.ts'
 import type { PodResource } from '../../kube/resources/core.ts'
@@ -23,7 +24,12 @@ import { getNetns } from './sandbox.ts'
 import { isForWholePod, refuseWithoutPod, selectAlone, selectForContainer, selectForPod } from './select.ts'
 
 /** ADD: attaches all of a pod's networks or none. Resolves with the result in the caller's version. */
-export async function add(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<unknown> {
+export async function add(
+  request: CniRequest,
+  context: CniContext,
+  signal: AbortSignal,
+  turn?: Turn,
+): Promise<unknown> {
   const netns = getNetns(request)
   const isWholePod = isForWholePod(request)
   const { ref, pod } = await identifyPod(request, context, isWholePod)
@@ -35,7 +41,7 @@ export async function add(request: CniRequest, context: CniContext, signal: Abor
   await refuseTaken(attachments, netns, context.kernel)
   const { survives } = context.store.begin(record)
   try {
-    return await attach({ request, record, pod, attachments, survives }, context, signal)
+    return await attach({ request, record, pod, attachments, survives, turn }, context, signal)
   } catch (error) {
     if (pod !== undefined) context.events.event(pod, 'Warning', 'FailedAttachment', describeError(error))
     throw error
@@ -76,6 +82,7 @@ interface Attempt {
   readonly attachments: readonly SelectedAttachment[]
   /** Resolves when the record would survive a loss of power. */
   readonly survives: Promise<void>
+  readonly turn: Turn | undefined
 }
 
 async function attach(attempt: Attempt, context: CniContext, signal: AbortSignal): Promise<unknown> {
@@ -88,6 +95,7 @@ async function attach(attempt: Attempt, context: CniContext, signal: AbortSignal
       nodeSide: (driver) => context.networks.nodeSide(driver),
       undo,
       signal,
+      turn: attempt.turn,
     })
     return await finish(attempt, attached, context, signal)
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { CniCommand, CniRequest } from '../../cni/request.ts'
+import type { Turn } from '../../cni/request-lane.ts'
 import { newestVersion, supportedVersions } from '../../cni/versions.ts'
 import { add } from './add.ts'
 import { check } from './check.ts'
@@ -8,7 +9,7 @@ import { del } from './delete.ts'
 import { isForAddresses, manageAddresses } from './manage-addresses.ts'
 import { status } from './status.ts'
 
-type Verb = (request: CniRequest, context: CniContext, signal: AbortSignal) => Promise<unknown>
+type Verb = (request: CniRequest, context: CniContext, signal: AbortSignal, turn?: Turn) => Promise<unknown>
 
 const verbs: Record<CniCommand, Verb> = {
   ADD: add,
@@ -33,15 +34,15 @@ const timeoutMs: Record<CniCommand, number> = {
 export function createCniHandle(
   context: CniContext,
   observe: (verb: CniCommand, seconds: number, error?: unknown) => void = () => {},
-): (request: CniRequest, signal: AbortSignal) => Promise<unknown> {
-  return async (request, signal) => {
+): (request: CniRequest, signal: AbortSignal, turn?: Turn) => Promise<unknown> {
+  return async (request, signal, turn) => {
     const startedAt = performance.now()
     const isPartOfAnother = isForAddresses(request, context.networks)
     const { command, containerId, pluginName } = request
     const facts = { command, containerId, pod: request.args.K8S_POD_NAME, ...(isPartOfAnother ? { pluginName } : {}) }
     const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs[request.command])])
     try {
-      const answer = await context.calm.busyWith(() => answerTo(request, context, limit))
+      const answer = await context.calm.busyWith(() => answerTo(request, context, limit, turn))
       const elapsedMs = performance.now() - startedAt
       if (!isPartOfAnother) observe(request.command, elapsedMs / 1000)
       const durationMs = Math.round(elapsedMs * 100) / 100
@@ -56,12 +57,12 @@ export function createCniHandle(
 }
 
 /** Who asks for addresses does so while the container's own request, which has the lock, waits for it. */
-function answerTo(request: CniRequest, context: CniContext, signal: AbortSignal): Promise<unknown> {
+function answerTo(request: CniRequest, context: CniContext, signal: AbortSignal, turn?: Turn): Promise<unknown> {
   if (isForAddresses(request, context.networks) && request.command !== 'VERSION') {
     return manageAddresses(request, context, signal)
   }
   return context.containers.run(request.containerId, async () => {
     signal.throwIfAborted()
-    return await verbs[request.command](request, context, signal)
+    return await verbs[request.command](request, context, signal, turn)
   })
 }

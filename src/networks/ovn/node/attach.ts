@@ -46,8 +46,10 @@ async function attachInStages(
 ): Promise<CniResult> {
   checkDefinition(request)
   const wait = { endAt: Date.now() + context.settings.attachTimeoutMs, signal }
-  const network = await trace.during('annotation', () => annotated(context, request, wait))
-  await trace.during('switch', () => bridgeReady(context, wait))
+  // The controller, ovn-controller and Open vSwitch may be away: whoever needs none of them must not wait behind us.
+  const pause = <T>(wait: () => Promise<T>): Promise<T> => request.turn?.pause(wait) ?? wait()
+  const network = await trace.during('annotation', () => pause(() => annotated(context, request, wait)))
+  await trace.during('switch', () => pause(() => bridgeReady(context, wait)))
   requirePhysicalNetwork(context, request.config)
   const known = withUid(context, request)
   const pod = describeInterface(request, network, request.config.mtu ?? context.settings.mtuBytes)
@@ -57,7 +59,7 @@ async function attachInStages(
     undo.push('the port', () => removePodPorts(context.local, [pod.hostName]))
     // OVN needs its time; the pod's end is set up meanwhile.
     await trace.during('port', () => all([ensurePodPort(context.local, known, pod, signal), setUp(context, pod)]))
-    await trace.during('flows', () => installed(context, request, { pod, network, ...wait }))
+    await trace.during('flows', () => pause(() => installed(context, request, { pod, network, ...wait })))
   } catch (error) {
     throw await undo.unwind(error)
   }
