@@ -22,7 +22,7 @@ test('the file is read, with the host name and level info as defaults', () => {
 })
 
 test.each([
-  ['nodeName: x', 'kubeconfig: '],
+  ['kubeconfig: ""', 'kubeconfig: '],
   [`${text}logLevel: loud`, 'logLevel: '],
   [`${text}colour: red`, 'colour: unknown field'],
   ['', 'configuration: '],

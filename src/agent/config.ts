@@ -10,7 +10,8 @@ import { buildNetConf, defaultNetConfName } from './write-net-conf.ts'
 /** The configuration file of the agent (shape: networks/process-config.ts), with defaults filled in. */
 export interface AgentConfig {
   readonly nodeName: string
-  readonly kubeconfig: string
+  /** Absent: the service account of the agent's pod. */
+  readonly kubeconfig?: string | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Raw settings by driver name, for the driver's parseSettings. */
   readonly networks: Readonly<Record<string, unknown>>
@@ -51,7 +52,7 @@ export const defaultAgentSettings: AgentSettings = agentSchema.parse({})
 
 const schema = z.strictObject({
   nodeName: z.string().min(1).optional(),
-  kubeconfig: z.string().min(1),
+  kubeconfig: z.string().min(1).optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   networks: z.record(z.string(), z.unknown()).default({}),
   agent: agentSchema.prefault({}),
@@ -59,20 +60,20 @@ const schema = z.strictObject({
   admission: z.unknown().optional(),
 })
 
-/** Throws ConfigError naming the file, or the field in it. */
-export async function loadAgentConfig(path: string): Promise<AgentConfig> {
+/** `ownName` is the node's where the file does not say. Throws ConfigError naming the file, or the field in it. */
+export async function loadAgentConfig(path: string, ownName?: string): Promise<AgentConfig> {
   try {
-    return parseAgentConfig(await readFile(path, 'utf8'))
+    return parseAgentConfig(await readFile(path, 'utf8'), ownName)
   } catch (cause) {
     throw new ConfigError(path, describeError(cause), { fix: 'Correct the configuration file of the agent.', cause })
   }
 }
 
 /** Throws ConfigError naming the field. */
-export function parseAgentConfig(text: string): AgentConfig {
+export function parseAgentConfig(text: string, ownName = hostname()): AgentConfig {
   const config = parseSchema(schema, parse(text))
   requireNetConf(config.agent.netConf.content)
-  return { ...config, nodeName: config.nodeName ?? hostname() }
+  return { ...config, nodeName: config.nodeName ?? ownName }
 }
 
 /** A mistake in it is found at start, not by the first pod. */

@@ -4,7 +4,7 @@ import { createLog } from '../base/log.ts'
 import { shrinkHeap } from '../base/shrink-heap.ts'
 import { createKernel, type LinuxKernel } from '../kernel/linux.ts'
 import { createKubeClient } from '../kube/client.ts'
-import { type KubeConfig, loadKubeConfig } from '../kube/kubeconfig.ts'
+import { type KubeConfig, loadProcessKubeConfig } from '../kube/kubeconfig.ts'
 import { createAgent } from './agent.ts'
 import { loadAgentConfig } from './config.ts'
 import { defaultPaths } from './paths.ts'
@@ -19,12 +19,14 @@ export async function runAgent(options: {
   shim: string
   signal: AbortSignal
   isRemoval?: boolean
+  /** NODENAME, and what Kubernetes tells a pod. */
+  env: Record<string, string | undefined>
 }): Promise<number> {
   let log = createLog({ name: 'agent' })
   try {
-    const config = await loadAgentConfig(options.configFile)
+    const config = await loadAgentConfig(options.configFile, options.env.NODENAME)
     log = createLog({ name: 'agent', level: config.logLevel })
-    const reload = (): Promise<KubeConfig> => loadKubeConfig(config.kubeconfig)
+    const reload = (): Promise<KubeConfig> => loadProcessKubeConfig(config.kubeconfig, options.env)
     const kube = createKubeClient(await reload(), { reload })
     const kernel = createKernel()
     const giveMemoryBack = (): Promise<void> => giveBack(kernel)

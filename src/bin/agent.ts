@@ -14,4 +14,4 @@ const stop = new AbortController()
 for (const name of ['SIGTERM', 'SIGINT']) process.once(name, () => stop.abort())
 const shim = join(dirname(fileURLToPath(import.meta.url)), 'twinlane-shim')
 const { config: configFile, remove: isRemoval } = values
-process.exit(await runAgent({ configFile, shim, signal: stop.signal, isRemoval }))
+process.exit(await runAgent({ configFile, shim, signal: stop.signal, isRemoval, env: process.env }))

@@ -7,7 +7,8 @@ import { type AdmissionConfig, admissionSchema } from './admission/admission-ser
 
 /** The configuration file of the controller (shape: networks/process-config.ts), with defaults filled in. */
 export interface ControllerConfig {
-  readonly kubeconfig: string
+  /** Absent: the service account of the controller's pod. */
+  readonly kubeconfig?: string | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Raw settings by driver name, for the driver's parseSettings. */
   readonly networks: Readonly<Record<string, unknown>>
@@ -19,7 +20,7 @@ const schema = z.strictObject({
   // The agent's; the file is the same.
   nodeName: z.string().optional(),
   agent: z.unknown().optional(),
-  kubeconfig: z.string().min(1),
+  kubeconfig: z.string().min(1).optional(),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   networks: z.record(z.string(), z.unknown()).default({}),
   admission: admissionSchema.optional(),

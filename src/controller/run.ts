@@ -3,17 +3,22 @@ import { hostname } from 'node:os'
 import { describeError, TwinlaneError } from '../base/errors.ts'
 import { createLog } from '../base/log.ts'
 import { createKubeClient } from '../kube/client.ts'
-import { loadKubeConfig } from '../kube/kubeconfig.ts'
+import { loadProcessKubeConfig } from '../kube/kubeconfig.ts'
 import { loadControllerConfig } from './config.ts'
 import { createController } from './controller.ts'
 
 /** Runs the cluster process until the signal aborts. Resolves with its exit code; failures are logged with their fix. */
-export async function runController(options: { configFile: string; signal: AbortSignal }): Promise<number> {
+export async function runController(options: {
+  configFile: string
+  signal: AbortSignal
+  /** What Kubernetes tells a pod. */
+  env: Record<string, string | undefined>
+}): Promise<number> {
   let log = createLog({ name: 'controller' })
   try {
     const config = await loadControllerConfig(options.configFile)
     log = createLog({ name: 'controller', level: config.logLevel })
-    const kube = createKubeClient(await loadKubeConfig(config.kubeconfig))
+    const kube = createKubeClient(await loadProcessKubeConfig(config.kubeconfig, options.env))
     const controller = createController({ config, kube, log, host: hostname() })
     await controller.start(options.signal)
     if (!options.signal.aborted) await once(options.signal, 'abort')

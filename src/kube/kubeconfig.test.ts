@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findInClusterConfig, loadKubeConfig, parseKubeConfig } from './kubeconfig.ts'
+import { findInClusterConfig, loadKubeConfig, loadProcessKubeConfig, parseKubeConfig } from './kubeconfig.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -66,5 +66,12 @@ describe('a kubeconfig', () => {
       namespace: 'kube-system',
     })
     expect(await findInClusterConfig({}, folder)).toBeUndefined()
+  })
+})
+
+test('a process without a kubeconfig that is no pod of a cluster is told what to do', async () => {
+  await expect(loadProcessKubeConfig(undefined, {})).rejects.toMatchObject({
+    message: expect.stringContaining('kubeconfig'),
+    fix: expect.stringContaining('name a kubeconfig file'),
   })
 })

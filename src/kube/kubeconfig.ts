@@ -113,6 +113,22 @@ export async function findInClusterConfig(
   }
 }
 
+/**
+ * What a process of the cluster connects with: the file that its configuration names, else the service account of its
+ * pod. Throws ConfigError and NotFoundError.
+ */
+export async function loadProcessKubeConfig(
+  path: string | undefined,
+  env: Record<string, string | undefined>,
+): Promise<KubeConfig> {
+  if (path !== undefined) return await loadKubeConfig(path)
+  const found = await findInClusterConfig(env)
+  if (found !== undefined) return found
+  throw new ConfigError('kubeconfig', 'is missing, and there is no service account with KUBERNETES_SERVICE_HOST', {
+    fix: 'name a kubeconfig file in the configuration, or run in a pod of the cluster',
+  })
+}
+
 function parseYaml(text: string, path: string): KubeConfigFile {
   try {
     const file: unknown = parse(text)

@@ -1,3 +1,4 @@
+import { stringify } from 'yaml'
 import { retry } from '../base/retry.ts'
 import type { KubeClient } from '../kube/api.ts'
 import { isAlreadyExists, isNotFound } from '../kube/errors.ts'
@@ -15,10 +16,21 @@ const definitions: ResourceType = {
   isNamespaced: false,
 }
 
-/** Creates the CRDs of all networks and of the NetworkAttachmentDefinition; resolves when the API serves them. */
+/** The kinds of all networks, and the NetworkAttachmentDefinition. */
+const resources: readonly CustomResource[] = [
+  networkAttachmentDefinitions,
+  ...drivers.flatMap((driver) => driver.resources),
+]
+
+/** Creates the CRDs; resolves when the API serves them. */
 export async function installResources(kube: KubeClient): Promise<void> {
-  const resources = [networkAttachmentDefinitions, ...drivers.flatMap((driver) => driver.resources)]
   await Promise.all(resources.map((resource) => installResource(kube, resource)))
+}
+
+/** The CRDs as a file for kubectl. */
+export function renderDefinitions(): string {
+  const head = '# Made by `npm run crds`.\n'
+  return head + resources.map((resource) => stringify(buildDefinition(resource), { lineWidth: 0 })).join('---\n')
 }
 
 async function installResource(kube: KubeClient, resource: CustomResource): Promise<void> {

@@ -4,7 +4,7 @@
  * only its shape, so that whoever writes the file and whoever reads it agree.
  *
  * ```yaml
- * nodeName: work01                 # agent only; default: the hostname
+ * nodeName: work01                 # agent only; default: NODENAME of the environment, else the hostname
  * kubeconfig: /etc/kubernetes/twinlane.kubeconfig
  * logLevel: info
  * networks:
@@ -14,7 +14,8 @@
  */
 export interface ProcessConfig {
   nodeName?: string
-  kubeconfig: string
+  /** @default the service account of the process' pod */
+  kubeconfig?: string
   logLevel?: 'debug' | 'info' | 'warn' | 'error'
   networks: {
     routed: RoutedSettingsFile

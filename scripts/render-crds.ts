@@ -1,0 +1,5 @@
+// Writes deploy/crds.yaml: the kinds of all networks as their drivers have them. src/deploy.test.ts fails when it is old.
+import { writeFileSync } from 'node:fs'
+import { renderDefinitions } from '../src/lab/install-resources.ts'
+
+writeFileSync(new URL('../deploy/crds.yaml', import.meta.url), renderDefinitions())
