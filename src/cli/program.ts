@@ -136,6 +136,12 @@ const commands: readonly CommandEntry[] = [
     load: async () => (await import('./commands/ovn/index.ts')).registerOvn,
   },
   {
+    name: 'doctor',
+    group: nodeGroup,
+    summary: 'what is wrong with the routed network, or hardly meant',
+    load: async () => (await import('./commands/doctor.ts')).registerDoctor,
+  },
+  {
     name: 'lab',
     group: nodeGroup,
     summary: 'a whole cluster on this machine: up, down, status, exec',

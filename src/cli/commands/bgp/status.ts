@@ -35,7 +35,7 @@ export function registerBgpStatus(bgp: Command, io: CliIo): void {
 }
 
 /** Nodes that do not answer in time are left out. */
-async function collectReports(
+export async function collectReports(
   kube: KubeClient,
   topology: Topology,
   timeoutMs: number,

@@ -2,7 +2,7 @@ import type { NodeResource } from '../../../../kube/resources/core.ts'
 import type { BGPConfiguration, BGPPeer, BGPPeerSpec } from '../../resources.ts'
 import { type BgpNode, bgpNodeOf } from '../bgp-node.ts'
 import { bgpSettings } from '../bgp-settings.ts'
-import { type BgpSession, selectPeers } from '../select-peers.ts'
+import { type BgpSession, type SelectedPeers, selectPeers } from '../select-peers.ts'
 
 /** Everything that decides who talks BGP to whom. */
 export interface Topology {
@@ -109,10 +109,15 @@ export function bgpNodesOf({ nodes, configurations }: Topology): BgpNode[] {
 
 /** The sessions of every node, by its name: what each agent works out for itself. */
 export function sessionsOf(topology: Topology): Map<string, readonly BgpSession[]> {
+  return new Map([...selectionsOf(topology)].map(([name, { sessions }]) => [name, sessions]))
+}
+
+/** The same with what is wrong with BGPPeers. */
+export function selectionsOf(topology: Topology): Map<string, SelectedPeers> {
   const nodes = bgpNodesOf(topology)
   const { isMeshEnabled, mesh, asNumber: clusterAsNumber } = bgpSettings(topology.configurations, '')
   const input = { nodes, peers: topology.peers, isMeshEnabled, mesh, clusterAsNumber }
-  return new Map(nodes.map((local) => [local.name, selectPeers({ ...input, local }).sessions]))
+  return new Map(nodes.map((local) => [local.name, selectPeers({ ...input, local })]))
 }
 
 export function isMeshOn({ configurations }: Topology): boolean {
