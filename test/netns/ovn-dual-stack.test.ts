@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type EndpointSliceResource,
@@ -8,14 +8,15 @@ import {
 } from '../../src/kube/resources/core.ts'
 import { ip, ipJson } from '../support/netns.ts'
 import {
+  ask,
   canPing,
   eventually,
   inPod,
-  listens,
   OvnCluster,
   pingFive,
   type SettingsChanges,
   sendMegabyte,
+  serveName,
   type TestPod,
 } from '../support/ovn-cluster.ts'
 
@@ -137,7 +138,7 @@ describe.each(['local', 'shared'] as const)('pods of both families in gateway mo
   })
 
   test('reach a service over both, local and remote backends and themselves', async () => {
-    for (const pod of [a, a2, b]) servers.push(await serve(pod))
+    for (const pod of [a, a2, b]) servers.push(await serveName(pod))
     await publish(cluster, [a, a2, b])
     for (const address of ['10.96.0.30', 'fd02::30']) {
       expect(new Set(await ask(a, address, 30))).toEqual(new Set(['a', 'a2', 'b']))
@@ -216,33 +217,6 @@ async function runIpv6(cluster: OvnCluster, name: string, node: string): Promise
 function macOfIpv4(address: string): string {
   const bytes = address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'))
   return ['0a', '58', ...bytes].join(':')
-}
-
-/** Answers each connection to port 8080, of either family, with the pod's name. */
-async function serve(pod: TestPod): Promise<ChildProcess> {
-  const script = `require('net').createServer((socket) => socket.end('${pod.name}')).listen(8080, '::')`
-  const server = spawn('nsenter', [`--net=${pod.netns}`, process.execPath, '-e', script], { stdio: 'ignore' })
-  await listens(pod, 8080)
-  return server
-}
-
-/** What so many connections, one after the other, are answered; the code of the error where one fails. */
-async function ask(client: TestPod, address: string, count: number): Promise<string[]> {
-  const script = `
-    const ask = () => new Promise((resolve) => {
-      const socket = require('net').connect(80, '${address}')
-      let text = ''
-      socket.setTimeout(8000, () => { socket.destroy(); resolve('ETIMEDOUT') })
-      socket.on('data', (chunk) => { text += chunk })
-      socket.on('error', (error) => resolve(error.code))
-      socket.on('close', () => resolve(text))
-    })
-    ;(async () => {
-      const answers = []
-      for (let n = 0; n < ${count}; n++) answers.push(await ask())
-      console.log(JSON.stringify(answers))
-    })()`
-  return JSON.parse(await inPod(client, process.execPath, '-e', script)) as string[]
 }
 
 /** A service of both families in front of these pods; resolves when every node has it. */

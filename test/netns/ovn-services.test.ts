@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type EndpointSliceResource,
@@ -6,7 +6,7 @@ import {
   type ServiceResource,
   services,
 } from '../../src/kube/resources/core.ts'
-import { canPing, eventually, inPod, listens, OvnCluster, type TestPod } from '../support/ovn-cluster.ts'
+import { ask, canPing, eventually, OvnCluster, serveName, type TestPod } from '../support/ovn-cluster.ts'
 
 let cluster: OvnCluster
 /** a and a2 on n1, b on n2. */
@@ -20,7 +20,7 @@ beforeAll(async () => {
   a = await cluster.runPod('a', 'n1')
   a2 = await cluster.runPod('a2', 'n1')
   b = await cluster.runPod('b', 'n2')
-  for (const pod of [a, a2, b]) await serve(pod)
+  for (const pod of [a, a2, b]) servers.push(await serveName(pod))
   expect(await canPing(a, b.address)).toBe(true)
 }, 60_000)
 
@@ -79,33 +79,6 @@ describe('a service through the load balancers of OVN', () => {
     expect(await ask(a, '10.96.0.27', 5)).toEqual(['a2', 'a2', 'a2', 'a2', 'a2'])
   })
 })
-
-/** A server on port 8080 that answers with the pod's name and closes. */
-async function serve(pod: TestPod): Promise<void> {
-  const script = `require('net').createServer((socket) => socket.end('${pod.name}')).listen(8080)`
-  servers.push(spawn('nsenter', [`--net=${pod.netns}`, process.execPath, '-e', script], { stdio: 'ignore' }))
-  await listens(pod, 8080)
-}
-
-/** What so many connections, one after the other, are answered; the code of the error where one fails. */
-async function ask(client: TestPod, address: string, count: number, port = 80): Promise<string[]> {
-  const script = `
-    const net = require('net')
-    const ask = () => new Promise((resolve) => {
-      const socket = net.connect(${port}, '${address}')
-      let text = ''
-      socket.setTimeout(8000, () => { socket.destroy(); resolve('ETIMEDOUT') })
-      socket.on('data', (chunk) => { text += chunk })
-      socket.on('error', (error) => resolve(error.code))
-      socket.on('close', () => resolve(text))
-    })
-    ;(async () => {
-      const answers = []
-      for (let n = 0; n < ${count}; n++) answers.push(await ask())
-      console.log(JSON.stringify(answers))
-    })()`
-  return JSON.parse(await inPod(client, process.execPath, '-e', script)) as string[]
-}
 
 /** Creates or changes a service and its endpoints; resolves when every node has it. */
 async function publish(

@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -392,4 +392,32 @@ export async function listens(server: { netns: string }, port: number): Promise<
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   throw new Error(`nothing listens on ${port}`)
+}
+
+/** Answers each connection to port 8080, of either family, with the pod's name and closes. The caller ends it. */
+export async function serveName(pod: TestPod): Promise<ChildProcess> {
+  const script = `require('net').createServer((socket) => socket.end('${pod.name}')).listen(8080, '::')`
+  const server = spawn('nsenter', [`--net=${pod.netns}`, process.execPath, '-e', script], { stdio: 'ignore' })
+  await listens(pod, 8080)
+  return server
+}
+
+/** What so many connections, one after the other, are answered; the code of the error where one fails. */
+export async function ask(client: { netns: string }, address: string, count: number, port = 80): Promise<string[]> {
+  const script = `
+    const net = require('net')
+    const ask = () => new Promise((resolve) => {
+      const socket = net.connect(${port}, '${address}')
+      let text = ''
+      socket.setTimeout(8000, () => { socket.destroy(); resolve('ETIMEDOUT') })
+      socket.on('data', (chunk) => { text += chunk })
+      socket.on('error', (error) => resolve(error.code))
+      socket.on('close', () => resolve(text))
+    })
+    ;(async () => {
+      const answers = []
+      for (let n = 0; n < ${count}; n++) answers.push(await ask())
+      console.log(JSON.stringify(answers))
+    })()`
+  return JSON.parse(await inPod(client, process.execPath, '-e', script)) as string[]
 }
