@@ -1,4 +1,4 @@
-// Writes deploy/crds.yaml: the kinds of all networks as their drivers have them. src/deploy.test.ts fails when it is old.
+// Writes deploy/crds.yaml: the kinds of all networks as their drivers have them. test/contract/deploy.unit.test.ts fails when it is old.
 import { writeFileSync } from 'node:fs'
 import { renderDefinitions } from '../src/lab/install-resources.ts'
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describeError, TwinlaneError } from '../base/errors.ts'
 import type { UndoStack } from '../base/undo.ts'
 import { CniError } from '../cni/errors.ts'
@@ -56,13 +57,18 @@ interface Task {
   readonly request: AttachRequest
 }
 
-/** After the first failure the others are given up, and waited for: what they have begun must be known to the undo. */
+/**
+ * Each begins a turn of the event loop after the one before, so that as a rule the kernel numbers their interfaces in
+ * their order: users look for eth0 before eth1. After the first failure the others are given up, and waited for: what
+ * they have begun must be known to the undo.
+ */
 async function attachGroup(group: readonly Task[], options: AttachAllOptions): Promise<Attached[]> {
   const failure = new AbortController()
   const signal = AbortSignal.any([options.signal, failure.signal])
   const settled = await Promise.allSettled(
-    group.map(async (task): Promise<Attached> => {
+    group.map(async (task, place): Promise<Attached> => {
       try {
+        for (let before = 0; before < place; before++) await nextTurn()
         return { selected: task.selected, result: await attachOne(task, { ...options, signal }) }
       } catch (error) {
         failure.abort(error)

@@ -1,7 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { type IPAMConfiguration, ipamConfigurations } from '../../../networks/routed/resources.ts'
+import type { KubeClient } from '../../../kube/api.ts'
+import { nodes } from '../../../kube/resources/core.ts'
+import { findShortages } from '../../../networks/routed/cluster/find-shortages.ts'
+import { type IPAMConfiguration, ipamConfigurations, ipPools } from '../../../networks/routed/resources.ts'
 import { addConnectionFlags, type ConnectionFlags } from '../../connection.ts'
-import { type CliIo, print, UsageError } from '../../io.ts'
+import { type CliIo, note, print, UsageError } from '../../io.ts'
 import { withClient } from './load.ts'
 
 interface ConfigureFlags extends ConnectionFlags {
@@ -33,8 +36,17 @@ export function registerIpamConfigure(ipam: Command, io: CliIo): void {
         if (found === undefined) await kube.create(ipamConfigurations, wanted)
         else await kube.update(ipamConfigurations, wanted)
         print(io, 'Successfully set the IPAM configuration')
+        if (wanted.spec.strictAffinity === true) for (const warning of await shortages(kube)) note(io, warning)
       }),
     )
+}
+
+/** Nodes that find no block get no pods any more, where they borrowed before. */
+async function shortages(kube: KubeClient): Promise<string[]> {
+  const [pools, nodeList] = await Promise.all([kube.list(ipPools), kube.list(nodes)])
+  return findShortages(pools.items, nodeList.items).map(
+    ({ pool, message }) => `warning: IPPool ${pool.metadata.name}: ${message}`,
+  )
 }
 
 function parseFlag(text: string): boolean {

@@ -6,7 +6,7 @@ import { startTestApiServer, type TestApiServer } from '../../../../test/support
 import { parseCidr } from '../../../base/ip.ts'
 import { type ClosableKubeClient, createKubeClient } from '../../../kube/client.ts'
 import { loadKubeConfig } from '../../../kube/kubeconfig.ts'
-import { pods } from '../../../kube/resources/core.ts'
+import { nodes, pods } from '../../../kube/resources/core.ts'
 import { installResources } from '../../../lab/install-resources.ts'
 import { affinityName } from '../../../networks/routed/ipam/affinity.ts'
 import { assignAddress, newBlock, releaseAddress } from '../../../networks/routed/ipam/block.ts'
@@ -230,5 +230,18 @@ describe('ipam configure', () => {
     expect((await ipam('show --show-configuration')).out).toContain('| MaxBlocksPerHost   | 4     |')
     expect((await ipam('configure --strictaffinity=maybe')).code).toBe(2)
     expect((await ipam('configure --max-blocks-per-host=-1')).code).toBe(2)
+  })
+
+  test('names the pools that have fewer blocks than nodes when none may be borrowed from any more', async () => {
+    await kube.create(ipPools, { metadata: { name: 'tiny' }, spec: { cidr: '10.9.9.0/26', blockSize: 26 } })
+    for (const name of ['n1', 'n2']) await kube.create(nodes, { metadata: { name } })
+    await kube.delete(ipPools, 'pods')
+    try {
+      const { code, err } = await ipam('configure --strictaffinity=true')
+      expect({ code, err }).toMatchObject({ code: 0, err: expect.stringContaining('warning: IPPool tiny: ') })
+    } finally {
+      await kube.delete(ipPools, 'tiny')
+      await kube.create(ipPools, { metadata: { name: 'pods' }, spec: { cidr: '10.244.0.0/16', blockSize: 24 } })
+    }
   })
 })

@@ -10,7 +10,7 @@ import { giveBackAll } from './detach.ts'
 import { requireUnused } from './floating.ts'
 import { decideByPlugin } from './ipam-delegate.ts'
 import { hostInterfaceName, podMac } from './names.ts'
-import { takeEarly } from './prepare.ts'
+import { hasEarly, takeEarly } from './prepare.ts'
 import { type Pair, resultOf, type Wiring } from './wiring.ts'
 
 type Request = AttachRequest<RoutedConfig>
@@ -51,7 +51,7 @@ async function attachAlone(
     const decided = await decideByPlugin(context, request, { planned, signal })
     undo.push('the interface', () => kernel.apply(undefined, [{ op: 'deleteLink', name: hostName }]))
     const pair = pairOf(context, request, { hostName, decided })
-    const early = await takeEarly(context, request, { decided, handleId })
+    const early = hasEarly(context, request) ? await takeEarly(context, request, { decided, handleId }) : undefined
     const wiring =
       early === undefined
         ? await wireWhileAssigning(context, request, { pair, decided, handleId, signal })
@@ -78,8 +78,9 @@ async function wireWhileAssigning(
   request: Request,
   { pair, decided, handleId, signal }: { pair: Pair; decided: Decided; handleId: string; signal: AbortSignal },
 ): Promise<Wiring> {
+  const taken = takeEarly(context, request, { decided, handleId })
   const [addresses] = await allOrFirstError([
-    assignAddresses(context, request, { ...decided, handleId, signal }),
+    taken.then((early) => early ?? assignAddresses(context, request, { ...decided, handleId, signal })),
     makePair(context, pair),
   ])
   const wiring = { ...pair, addresses, floating: decided.floating }

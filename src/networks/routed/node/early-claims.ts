@@ -65,6 +65,11 @@ export class EarlyClaims {
     })
   }
 
+  /** Whether there is an address that only has to be taken: neither none nor one that is still being claimed. */
+  isReady({ pod, ...key }: EarlyKey): boolean {
+    return this.#find(pod.uid, earlyHandleOf({ pod, ...key }))?.state === 'open'
+  }
+
   /** The addresses for the container's handle, if there are any of this wish. None is claimed after this. */
   async take(key: EarlyKey, wish: string, by: string): Promise<readonly string[] | undefined> {
     if (key.pod.uid === '') return undefined

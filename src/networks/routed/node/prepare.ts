@@ -28,7 +28,12 @@ export async function prepare(context: NodeContext, expected: Expected): Promise
 /** How long a claim that nobody waits for may take. */
 const patienceMs = 30_000
 
-/** What was claimed for the pod before it had this container. */
+/** Whether the addresses are there already, so that the interface can be made with them. */
+export function hasEarly({ early }: NodeContext, request: Request): boolean {
+  return request.config.ipamPlugin === undefined && early.isReady(keyOf(request))
+}
+
+/** What was claimed for the pod before it had this container; waits for a claim that is under way. */
 export async function takeEarly(
   { early }: NodeContext,
   request: Request,
