@@ -7,6 +7,7 @@ import type { AddressRequest } from '../ipam/assign.ts'
 import { isSameInterface } from '../ipam/handles.ts'
 import { selectPools } from '../ipam/pools.ts'
 import { type PodAddressing, podAddressing } from '../pod-annotations.ts'
+import type { IPPool } from '../resources.ts'
 import type { NodeContext } from './context.ts'
 import { requireFamilies } from './floating.ts'
 
@@ -61,8 +62,24 @@ export async function assignAddresses(
   return (await Promise.all(tasks)).sort((a, b) => familyOf(a) - familyOf(b))
 }
 
+/** Pools that may give an address of the wish now, in order. Throws IpamError when there is none. */
+export function poolsFor(
+  { deps, pools }: NodeContext,
+  wish: AddressWish,
+  namespace: NamespaceResource | undefined,
+): IPPool[] {
+  return selectPools(pools.list(), {
+    family: wish.family,
+    nodeName: deps.nodeName,
+    nodeLabels: deps.nodes.get(deps.nodeName)?.metadata.labels ?? {},
+    namespaceLabels: namespace?.metadata.labels,
+    requested: wish.pools,
+    address: wish.address,
+  })
+}
+
 function assignOne(
-  { deps, pools, assigner }: NodeContext,
+  context: NodeContext,
   facts: {
     wish: AddressWish
     namespace: NamespaceResource | undefined
@@ -73,15 +90,9 @@ function assignOne(
   },
   signal: AbortSignal,
 ): Promise<string> {
+  const { deps, assigner } = context
   const { wish, namespace, handleId, secondary, request, avoid } = facts
-  const candidates = selectPools(pools.list(), {
-    family: wish.family,
-    nodeName: deps.nodeName,
-    nodeLabels: deps.nodes.get(deps.nodeName)?.metadata.labels ?? {},
-    namespaceLabels: namespace?.metadata.labels,
-    requested: wish.pools,
-    address: wish.address,
-  })
+  const candidates = poolsFor(context, wish, namespace)
   const isPredecessor: AddressRequest['isPredecessor'] = ({ handleId: other, secondary: { node, pod, namespace } }) =>
     pod !== undefined &&
     [node, namespace, pod].join('/') === [deps.nodeName, request.pod.namespace, request.pod.name].join('/') &&

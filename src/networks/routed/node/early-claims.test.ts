@@ -38,6 +38,9 @@ function newClaims(): EarlyClaims {
 const claim = (of = claims): Promise<void> =>
   of.claim(key, 'any', async (handleId) => [await node.assign(handleId, [pool])])
 
+const take = (by: string, wish = 'any', mayUse = () => true): Promise<readonly string[] | undefined> =>
+  claims.take(key, { wish, by, mayUse })
+
 async function holders(): Promise<(string | null | undefined)[]> {
   return (await kube.list(ipamBlocks)).items.flatMap(allocationsOf).map(({ attributes }) => attributes.handle_id)
 }
@@ -58,8 +61,8 @@ describe('an address that is claimed for a pod before it has a container', () =>
 
   it('is the container’s at once, and by its name in the block soon after', async () => {
     await claim()
-    const [address] = (await claims.take(key, 'any', 'net.c1')) ?? []
-    expect(await claims.take(key, 'any', 'net.c1')).toEqual([address])
+    const [address] = (await take('net.c1')) ?? []
+    expect(await take('net.c1')).toEqual([address])
     expect(await holders()).toEqual([early])
     claims.attached('net.c1')
     await expect.poll(holders).toEqual(['net.c1'])
@@ -70,13 +73,20 @@ describe('an address that is claimed for a pod before it has a container', () =>
 
   it('is neither another container’s nor that of an ADD that asks for something else', async () => {
     await claim()
-    expect(await claims.take(key, 'of a certain pool', 'net.c0')).toBeUndefined()
-    await claims.take(key, 'any', 'net.c1')
-    expect(await claims.take(key, 'any', 'net.c2')).toBeUndefined()
+    expect(await take('net.c0', 'of a certain pool')).toBeUndefined()
+    await take('net.c1')
+    expect(await take('net.c2')).toBeUndefined()
+  })
+
+  it('is left when its pool may not be used any more', async () => {
+    await claim()
+    expect(await take('net.c1', 'any', () => false)).toBeUndefined()
+    await claims.settle(key.pod)
+    expect(await holders()).toEqual([])
   })
 
   it('is not claimed any more when its ADD has come first', async () => {
-    expect(await claims.take(key, 'any', 'net.c1')).toBeUndefined()
+    expect(await take('net.c1')).toBeUndefined()
     await claim()
     expect(await holders()).toEqual([])
   })
@@ -86,7 +96,7 @@ describe('an address that is claimed for a pod before it has a container', () =>
     await claims.settle(key.pod)
     expect(await holders()).toEqual([])
     await claim()
-    await claims.take(key, 'any', 'net.c1')
+    await take('net.c1')
     await claims.settle(key.pod)
     expect(await holders()).toEqual([early])
   })
@@ -94,7 +104,7 @@ describe('an address that is claimed for a pod before it has a container', () =>
   it('is given back by the container that took it, before and after it has its name', async () => {
     for (const hasName of [false, true]) {
       await claim()
-      await claims.take(key, 'any', 'net.c1')
+      await take('net.c1')
       if (hasName) {
         claims.attached('net.c1')
         await expect.poll(holders).toEqual(['net.c1'])
@@ -108,7 +118,7 @@ describe('an address that is claimed for a pod before it has a container', () =>
 
   it('gets its container’s name from the next process when this one was killed', async () => {
     await claim()
-    const [address = ''] = (await claims.take(key, 'any', 'net.c1')) ?? []
+    const [address = ''] = (await take('net.c1')) ?? []
     await wire('c1', address)
     const next = newClaims()
     await next.resume()

@@ -70,15 +70,22 @@ export class EarlyClaims {
     return this.#find(pod.uid, earlyHandleOf({ pod, ...key }))?.state === 'open'
   }
 
-  /** The addresses for the container's handle, if there are any of this wish. None is claimed after this. */
-  async take(key: EarlyKey, wish: string, by: string): Promise<readonly string[] | undefined> {
+  /**
+   * The addresses for the container's handle, if there are any of this wish that may still be used. None is claimed
+   * after this.
+   */
+  async take(
+    key: EarlyKey,
+    { wish, by, mayUse }: { wish: string; by: string; mayUse: (address: string) => boolean },
+  ): Promise<readonly string[] | undefined> {
     if (key.pod.uid === '') return undefined
     const handleId = earlyHandleOf(key)
     return await this.#locks.run(handleId, async () => {
       const claim = this.#find(key.pod.uid, handleId)
       if (claim === undefined) this.#set(key.pod.uid, handleId, { state: 'closed' })
       if (claim?.state === 'taken' && claim.by === by) return claim.addresses
-      if (claim?.state !== 'open' || claim.wish !== wish || !this.#isHeld(handleId, claim.addresses)) return undefined
+      if (claim?.state !== 'open' || claim.wish !== wish) return undefined
+      if (!this.#isHeld(handleId, claim.addresses) || !claim.addresses.every(mayUse)) return undefined
       this.#take(key.pod.uid, handleId, { addresses: claim.addresses, by })
       return claim.addresses
     })

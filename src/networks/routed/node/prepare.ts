@@ -1,8 +1,10 @@
+import { familyOf } from '../../../base/ip.ts'
 import { UndoStack } from '../../../base/undo.ts'
 import type { AttachRequest, ExpectedAttachment } from '../../driver.ts'
 import type { RoutedConfig } from '../config.ts'
+import { poolOf } from '../ipam/pools.ts'
 import { releaseOwn } from '../ipam/release.ts'
-import { assignAddresses, type Decided, decide } from './assign-addresses.ts'
+import { assignAddresses, type Decided, decide, poolsFor } from './assign-addresses.ts'
 import type { NodeContext } from './context.ts'
 import type { EarlyKey } from './early-claims.ts'
 
@@ -35,13 +37,19 @@ export function hasEarly({ early }: NodeContext, request: Request): boolean {
 
 /** What was claimed for the pod before it had this container; waits for a claim that is under way. */
 export async function takeEarly(
-  { early }: NodeContext,
+  context: NodeContext,
   request: Request,
   { decided, handleId }: { decided: Decided; handleId: string },
 ): Promise<readonly string[] | undefined> {
-  return request.config.ipamPlugin === undefined && isAnyAddress(decided)
-    ? await early.take(keyOf(request), wishOf(decided), handleId)
-    : undefined
+  if (request.config.ipamPlugin !== undefined || !isAnyAddress(decided)) return undefined
+  const mayUse = (address: string): boolean => isOfUsablePool(context, address, decided)
+  return await context.early.take(keyOf(request), { wish: wishOf(decided), by: handleId, mayUse })
+}
+
+/** A pool may have been disabled, or may select other nodes, since the claim. */
+function isOfUsablePool(context: NodeContext, address: string, { plan, namespace }: Decided): boolean {
+  const wish = plan.wishes.find(({ family }) => family === familyOf(address))
+  return wish !== undefined && poolOf(poolsFor(context, wish, namespace), address) !== undefined
 }
 
 /** A certain address is taken when it is needed: until then it may be its predecessor's. */
