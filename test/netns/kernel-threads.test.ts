@@ -158,8 +158,11 @@ describe('the worker threads', () => {
       () => seen.push('resync'),
     )
     await watch.ready
-    const lines = Array.from({ length: 500 }, (_, at) => `route add blackhole 10.0.${at >> 8}.${at & 255}`)
-    await exec('nsenter', [`--net=${netns}`, 'ip', '-batch', '-'], { input: lines.join('\n') })
+    const lines = Array.from({ length: 300 }, (_, at) => `addr add fd00:9::${at + 1}/64 dev drop0 nodad`)
+    const setUp = ['link add drop0 type veth peer name drop1', 'link set drop0 up', 'link set drop1 up', ...lines]
+    await exec('nsenter', [`--net=${netns}`, 'ip', '-batch', '-'], { input: setUp.join('\n') })
+    // All addresses and their routes go in one call to the kernel: nobody reads as fast as it tells.
+    await ip(netns, 'link', 'delete', 'drop0')
     await expect.poll(() => seen.includes('resync'), { timeout: 3000 }).toBe(true)
     await expect
       .poll(
