@@ -12,9 +12,9 @@ function setUp() {
     },
   }
   const pace = new Pace(clock)
-  const write = async (): Promise<void> => {
+  const write = async (pods = 10): Promise<void> => {
     await pace.wait()
-    pace.written()
+    pace.written(pods)
   }
   const pass = (ms: number): void => {
     now += ms
@@ -31,7 +31,7 @@ test('a write by itself never waits', async () => {
   expect(slept).toEqual([])
 })
 
-test('writes that follow one another wait longer each time, up to a limit, and calm ends it', async () => {
+test('writes of many pods that follow one another wait longer each time, up to a limit, and calm ends it', async () => {
   const { write, slept, pass } = setUp()
   for (let n = 0; n < 5; n++) await write()
   expect(slept).toEqual([20, 40, 80, 100])
@@ -39,4 +39,10 @@ test('writes that follow one another wait longer each time, up to a limit, and c
   await write()
   await write()
   expect(slept).toEqual([20, 40, 80, 100, 20])
+})
+
+test('pods that come one after the other wait for no more than the shortest time', async () => {
+  const { write, slept } = setUp()
+  for (let n = 0; n < 5; n++) await write(1)
+  expect(slept).toEqual([20, 20, 20, 20])
 })

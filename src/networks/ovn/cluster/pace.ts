@@ -4,11 +4,13 @@ import { type Clock, systemClock } from '../../../base/clock.ts'
 const calmMs = 250
 const shortestMs = 20
 const longestMs = 100
+/** Pods in one write that make a burst: those that come and go one after the other do not. */
+const burstSize = 4
 
 /**
  * Spaces out writes under burst: northd computes everything anew for each transaction, so many small ones make every
- * pod wait longer than a few that share. The first write never waits; writes that follow one another wait longer each
- * time, up to 100 ms.
+ * pod wait longer than a few that share. The first write never waits, the next ones 20 ms after it; those of many pods
+ * that follow one another wait longer each time, up to 100 ms.
  */
 export class Pace {
   readonly #clock: Clock
@@ -25,10 +27,10 @@ export class Pace {
     if (remainingMs > 0) await this.#clock.sleep(remainingMs)
   }
 
-  /** There was a write. */
-  written(): void {
+  /** There was a write for so many pods. */
+  written(pods: number): void {
     const now = this.#clock.now()
-    const isBurst = now - this.#lastAt < calmMs
+    const isBurst = pods >= burstSize && now - this.#lastAt < calmMs
     this.#intervalMs = isBurst ? Math.min(longestMs, this.#intervalMs * 2) : shortestMs
     this.#lastAt = now
   }

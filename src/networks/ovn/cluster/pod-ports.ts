@@ -99,7 +99,7 @@ export class PodPorts {
     const isWritten = await this.#context.northbound.write((transaction) => {
       planned = keys.map((key) => this.#plan(key, transaction))
     })
-    if (isWritten) this.#pace.written()
+    if (isWritten) this.#pace.written(keys.length)
     const again = planned.flatMap(({ plans }) => plans.flatMap((plan) => [...plan.settle()]))
     for (const key of again) this.add(key)
     for (const { pod, plans } of planned) {
