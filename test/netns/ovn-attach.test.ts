@@ -3,16 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { waitFor } from '../../src/base/observable.ts'
 import { type EndpointSliceResource, endpointSlices, services } from '../../src/kube/resources/core.ts'
 import { ip, removeNetns } from '../support/netns.ts'
-import {
-  canPing,
-  encapType,
-  eventually,
-  inPod,
-  OvnCluster,
-  pingFive,
-  sendMegabyte,
-  type TestPod,
-} from '../support/ovn-cluster.ts'
+import { encapType, eventually, OvnCluster, type TestPod } from '../support/ovn-cluster.ts'
+import { canPing, inPod, pingFive, sendMegabyte } from '../support/pod-traffic.ts'
 
 let cluster: OvnCluster
 

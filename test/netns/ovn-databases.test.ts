@@ -10,8 +10,9 @@ import { planRows } from '../../src/networks/ovn/topology/plan.ts'
 import { connectOvsdb } from '../../src/ovsdb/client.ts'
 import { JsonRpc } from '../../src/ovsdb/jsonrpc.ts'
 import { Transaction } from '../../src/ovsdb/transaction.ts'
-import { canPing, eventually, OvnCluster } from '../support/ovn-cluster.ts'
+import { eventually, OvnCluster } from '../support/ovn-cluster.ts'
 import { DatabaseCluster, makePki } from '../support/ovsdb-cluster.ts'
+import { canPing } from '../support/pod-traffic.ts'
 
 interface Tables {
   Logical_Switch: { name: string }

@@ -7,18 +7,8 @@ import {
   services,
 } from '../../src/kube/resources/core.ts'
 import { ip, ipJson } from '../support/netns.ts'
-import {
-  ask,
-  canPing,
-  eventually,
-  inPod,
-  OvnCluster,
-  pingFive,
-  type SettingsChanges,
-  sendMegabyte,
-  serveName,
-  type TestPod,
-} from '../support/ovn-cluster.ts'
+import { eventually, OvnCluster, type SettingsChanges, type TestPod } from '../support/ovn-cluster.ts'
+import { ask, canPing, inPod, pingFive, sendMegabyte, serveName } from '../support/pod-traffic.ts'
 
 const outside = '2001:db8:ffff::1'
 

@@ -5,7 +5,8 @@ import type { Kernel, Operation } from '../../src/kernel/kernel.ts'
 import { pods as podType } from '../../src/kube/resources/core.ts'
 import { networkAttachmentDefinitions, networksAnnotation } from '../../src/kube/resources/net-attach-def.ts'
 import { ip, ipJson } from '../support/netns.ts'
-import { canPing, eventually, inPod, OvnCluster, pingFive, type TestPod } from '../support/ovn-cluster.ts'
+import { eventually, OvnCluster, type TestPod } from '../support/ovn-cluster.ts'
+import { canPing, inPod, pingFive } from '../support/pod-traffic.ts'
 
 let cluster: OvnCluster
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { namespaces } from '../../src/kube/resources/core.ts'
-import { canPing, eventually, inPod, OvnCluster, type TestPod } from '../support/ovn-cluster.ts'
+import { eventually, OvnCluster, type TestPod } from '../support/ovn-cluster.ts'
+import { canPing, inPod } from '../support/pod-traffic.ts'
 
 let cluster: OvnCluster
 let a: TestPod

@@ -8,7 +8,8 @@ import type { OvnConfig } from '../../src/networks/ovn/config.ts'
 import { ipamClaims } from '../../src/networks/ovn/resources/ipam-claim.ts'
 import { userDefinedNetworks } from '../../src/networks/ovn/resources/user-defined-network.ts'
 import { ip } from '../support/netns.ts'
-import { canPing, eventually, inPod, OvnCluster, pingFive, sendMegabyte } from '../support/ovn-cluster.ts'
+import { eventually, OvnCluster } from '../support/ovn-cluster.ts'
+import { canPing, inPod, pingFive, sendMegabyte } from '../support/pod-traffic.ts'
 
 let cluster: OvnCluster
 

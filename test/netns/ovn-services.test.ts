@@ -6,7 +6,8 @@ import {
   type ServiceResource,
   services,
 } from '../../src/kube/resources/core.ts'
-import { ask, canPing, eventually, OvnCluster, serveName, type TestPod } from '../support/ovn-cluster.ts'
+import { eventually, OvnCluster, type TestPod } from '../support/ovn-cluster.ts'
+import { ask, canPing, serveName } from '../support/pod-traffic.ts'
 
 let cluster: OvnCluster
 /** a and a2 on n1, b on n2. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ip, ipJson } from '../support/netns.ts'
-import { canPing, eventually, OvnCluster, pingFive, sendMegabyte, type TestPod } from '../support/ovn-cluster.ts'
+import { eventually, OvnCluster, type TestPod } from '../support/ovn-cluster.ts'
+import { canPing, pingFive, sendMegabyte } from '../support/pod-traffic.ts'
 
 /** Each setting has the other value than in the article, whose values ovn-attach.test.ts has. */
 describe('a cluster whose settings are all the others', () => {

@@ -5,7 +5,8 @@ import type { Kernel, Operation } from '../../src/kernel/kernel.ts'
 import type { KubeClient } from '../../src/kube/api.ts'
 import { ip } from '../support/netns.ts'
 import type { TestNode } from '../support/ovn.ts'
-import { eventually, inPod, OvnCluster } from '../support/ovn-cluster.ts'
+import { eventually, OvnCluster } from '../support/ovn-cluster.ts'
+import { inPod } from '../support/pod-traffic.ts'
 
 /** The node's address on the NIC that is taken over. */
 const address = '192.168.200.11'

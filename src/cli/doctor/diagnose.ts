@@ -1,4 +1,5 @@
 import type { EventResource, NodeResource } from '../../kube/resources/core.ts'
+import type { BgpNode } from '../../networks/routed/bgp/bgp-node.ts'
 import { findMistakes } from '../../networks/routed/bgp/find-mistakes.ts'
 import { bgpNodesOf, isMeshOn, type Topology } from '../../networks/routed/bgp/migration/topology.ts'
 import type { PeerProblem, SelectedPeers } from '../../networks/routed/bgp/select-peers.ts'
@@ -30,10 +31,12 @@ export interface ClusterFacts {
  * hardly meant, and what does not work. Pure.
  */
 export function diagnose(facts: ClusterFacts): Finding[] {
-  return [...facts.topology.nodes.flatMap((node) => ofNode(node, facts)), ...ofPeers(facts), ...ofPools(facts)]
+  const bgpNodes = bgpNodesOf(facts.topology)
+  const ofNodes = facts.topology.nodes.flatMap((node) => ofNode(node, bgpNodes, facts))
+  return [...ofNodes, ...ofPeers(facts), ...ofPools(facts)]
 }
 
-function ofNode(node: NodeResource, facts: ClusterFacts): Finding[] {
+function ofNode(node: NodeResource, bgpNodes: readonly BgpNode[], facts: ClusterFacts): Finding[] {
   const { name } = node.metadata
   const find = (isProblem: boolean) => (text: string) => ({ about: `node ${name}`, isProblem, text })
   const missing = facts.sessions.get(name) ?? ''
@@ -41,7 +44,7 @@ function ofNode(node: NodeResource, facts: ClusterFacts): Finding[] {
     ...addressOf(node, facts).map(find(false)),
     ...(hasAddress(node) ? [] : ['has no BGP address: its agent has not run, or has found none']).map(find(true)),
     ...messagesOf(facts.events, name, 'NodeAddressInDoubt').map(find(true)),
-    ...mistakesOf(name, facts).map(find(true)),
+    ...mistakesOf(name, bgpNodes, facts).map(find(true)),
     ...(missing === '' ? [] : [missing]).map(find(true)),
   ]
 }
@@ -70,18 +73,19 @@ function messagesOf(events: readonly EventResource[], node: string, reason: stri
   return [...new Set(ordered.flatMap(({ message }) => message ?? []))]
 }
 
-function mistakesOf(name: string, { topology, selected }: ClusterFacts): string[] {
-  const nodes = bgpNodesOf(topology)
+function mistakesOf(name: string, nodes: readonly BgpNode[], { topology, selected }: ClusterFacts): string[] {
   const local = nodes.find((node) => node.name === name)
   const sessions = selected.get(name)?.sessions ?? []
   return local === undefined ? [] : findMistakes({ local, nodes, sessions, isMeshEnabled: isMeshOn(topology) })
 }
 
-/** Every node finds the same wrong with a BGPPeer. */
+/** Most nodes find the same wrong with a BGPPeer. */
 function ofPeers({ selected }: ClusterFacts): Finding[] {
   const problems = [...selected.values()].flatMap((each): readonly PeerProblem[] => each.problems)
-  const texts = new Map(problems.map(({ peer, message }) => [`BGPPeer ${peer.metadata.name}`, message]))
-  return [...texts].map(([about, text]) => ({ about, isProblem: true, text }))
+  const found = problems.map(({ peer, message }) => {
+    return { about: `BGPPeer ${peer.metadata.name}`, isProblem: true, text: message }
+  })
+  return [...new Map(found.map((each) => [`${each.about} ${each.text}`, each])).values()]
 }
 
 function ofPools({ pools, topology }: ClusterFacts): Finding[] {

@@ -24,8 +24,15 @@ export function earlyHandleIdOf(expected: { networkName: string; uid: string; if
   return handleIdOf({ networkName, containerId: `pod-${uid}`, ifName })
 }
 
-/** No runtime's container IDs look like this. */
-const earlyContainer = /\.pod-[0-9a-z-]+(?=(\.[^.]+)?$)/
+const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+/** Networks and interfaces may have dots in their names, so it is known by the whole form of a UID. */
+const earlyContainer = new RegExp(`\\.pod-${uuid}(?=\\.|$)`)
+const uidForm = new RegExp(`^${uuid}$`)
+
+/** Whether the pod has a UID as the API gives them: without, nothing is claimed ahead for it. */
+export function mayHaveEarlyHandle(uid: string): boolean {
+  return uidForm.test(uid)
+}
 
 export function isEarlyHandle(handleId: string): boolean {
   return earlyContainer.test(handleId)

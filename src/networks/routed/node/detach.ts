@@ -47,7 +47,7 @@ export async function giveBackAll(
 /** Frees what the handle holds, now, or as soon as the API server is back. */
 export async function giveBack(context: NodeContext, handleId: string): Promise<void> {
   const { deps, early, releases } = context
-  const held = [handleId, early.takenBy(handleId) ?? []].flat()
+  const held = early.handlesOf(handleId)
   try {
     const release = releaseAll(context, handleId, held)
     await withDeadline(release, { what: `the release of ${handleId}`, timeoutMs: patienceMs })

@@ -6,14 +6,16 @@ import { createFakeKernel, type FakeKernel } from '../../../kernel/fake.ts'
 import { createFakeKube, type FakeKube } from '../../../kube/fake.ts'
 import { nodes } from '../../../kube/resources/core.ts'
 import { allocationsOf } from '../ipam/block.ts'
+import { isEarlyHandle, settledHandleId } from '../ipam/handles.ts'
 import { releaseOwn } from '../ipam/release.ts'
 import { ipamBlocks, ipamHandles } from '../resources.ts'
 import { EarlyClaims } from './early-claims.ts'
 import { formatAlias, hostInterfaceName } from './names.ts'
 
 const pool = testPool('four', '10.244.0.0/24', 26)
-const key = { pod: { uid: 'u-1' }, networkName: 'net', ifName: 'eth0' }
-const early = 'net.pod-u-1'
+const uid = '0b6f1f8e-6c1a-4d0e-9a2b-3f4c5d6e7f80'
+const key = { pod: { uid }, networkName: 'net', ifName: 'eth0' }
+const early = `net.pod-${uid}`
 
 let kube: FakeKube
 let kernel: FakeKernel
@@ -109,7 +111,7 @@ describe('an address that is claimed for a pod before it has a container', () =>
         claims.attached('net.c1')
         await expect.poll(holders).toEqual(['net.c1'])
       }
-      const held = ['net.c1', claims.takenBy('net.c1') ?? []].flat()
+      const held = claims.handlesOf('net.c1')
       await claims.drop('net.c1')
       for (const each of held) await releaseOwn(node, each)
       expect(await holders()).toEqual([])
@@ -122,7 +124,7 @@ describe('an address that is claimed for a pod before it has a container', () =>
     await wire('c1', address)
     const next = newClaims()
     await next.resume()
-    expect(next.takenBy('net.c1')).toBe(early)
+    expect(next.handlesOf('net.c1')).toEqual(['net.c1', early])
     await expect.poll(holders).toEqual(['net.c1'])
   })
 
@@ -130,5 +132,23 @@ describe('an address that is claimed for a pod before it has a container', () =>
     await claim()
     await newClaims().resume()
     expect(await holders()).toEqual([])
+  })
+})
+
+describe('an early handle', () => {
+  it('is known by the whole form of a UID, whatever dots there are around it', () => {
+    for (const handle of [early, `${early}.net1`, `${early}.eth1.100`, `my.pod-net.pod-${uid}`]) {
+      expect(isEarlyHandle(handle)).toBe(true)
+      expect(settledHandleId(handle, 'c1')).toBe(handle.replace(`pod-${uid}`, 'c1'))
+    }
+    for (const handle of ['net.c1', 'my.pod-net.c1', 'my.pod-net.c1.net1', 'net.pod-1']) {
+      expect(isEarlyHandle(handle)).toBe(false)
+    }
+  })
+
+  it('is not for pods without such a UID', async () => {
+    const other = { ...key, pod: { uid: 'u-1' } }
+    await claims.claim(other, 'any', async () => Promise.reject(new Error('asked')))
+    expect(await claims.take(other, { wish: 'any', by: 'net.c1', mayUse: () => true })).toBeUndefined()
   })
 })

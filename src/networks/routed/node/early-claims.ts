@@ -4,9 +4,9 @@ import type { NodeDeps, PodRef } from '../../driver.ts'
 import { allocationsOf, renameHandle } from '../ipam/block.ts'
 import type { BlockStore } from '../ipam/block-store.ts'
 import type { HandleIndex } from '../ipam/handle-index.ts'
-import { earlyHandleIdOf, isEarlyHandle, settledHandleId } from '../ipam/handles.ts'
+import { earlyHandleIdOf, isEarlyHandle, mayHaveEarlyHandle, settledHandleId } from '../ipam/handles.ts'
 import { releaseOwn } from '../ipam/release.ts'
-import { hostInterfaceName, parseAlias } from './names.ts'
+import { hostInterfaceName, type LinkOwner, parseAlias } from './names.ts'
 
 export interface EarlyClaimsDeps {
   readonly node: Pick<NodeDeps, 'nodeName' | 'kernel' | 'calm' | 'log'>
@@ -57,6 +57,7 @@ export class EarlyClaims {
    * anything. `wish` says what was asked for: an ADD that asks for something else does not get it.
    */
   async claim(key: EarlyKey, wish: string, assign: (handleId: string) => Promise<string[]>): Promise<void> {
+    if (!mayHaveEarlyHandle(key.pod.uid)) return
     const handleId = earlyHandleOf(key)
     await this.#locks.run(handleId, async () => {
       if (this.#find(key.pod.uid, handleId) !== undefined) return
@@ -78,7 +79,7 @@ export class EarlyClaims {
     key: EarlyKey,
     { wish, by, mayUse }: { wish: string; by: string; mayUse: (address: string) => boolean },
   ): Promise<readonly string[] | undefined> {
-    if (key.pod.uid === '') return undefined
+    if (!mayHaveEarlyHandle(key.pod.uid)) return undefined
     const handleId = earlyHandleOf(key)
     return await this.#locks.run(handleId, async () => {
       const claim = this.#find(key.pod.uid, handleId)
@@ -98,14 +99,14 @@ export class EarlyClaims {
     this.#queue.add('rename')
   }
 
-  /** The early handle that a container's handle has taken and that still stands in the block. */
-  takenBy(by: string): string | undefined {
-    return this.#taken.get(by)?.handleId
+  /** What a container's addresses stand under in the blocks: its own handle, and the early one that it has taken. */
+  handlesOf(by: string): string[] {
+    return [by, this.#takenBy(by) ?? []].flat()
   }
 
-  /** Ends what `takenBy` says: the caller releases the early handle. Waits for a change of the name that is under way. */
+  /** The caller releases what `handlesOf` has said before. Waits for a change of the name that is under way. */
   async drop(by: string): Promise<void> {
-    const handleId = this.takenBy(by)
+    const handleId = this.#takenBy(by)
     if (handleId !== undefined) await this.#locks.run(handleId, async () => this.#forget(by))
   }
 
@@ -127,21 +128,29 @@ export class EarlyClaims {
         return secondary?.node === node.nodeName && handle_id != null && isEarlyHandle(handle_id)
       })
     if (early.length === 0) return
-    const owners = new Map((await node.kernel.links(undefined)).map(({ name, alias }) => [name, parseAlias(alias)]))
+    const owners = await this.#ownersByAddress()
     for (const { address, attributes } of early) {
       const { namespace = '', pod = '' } = attributes.secondary ?? {}
       const handleId = attributes.handle_id ?? ''
-      const owner = [...owners].find(
-        ([name, each]) =>
-          each?.addresses.includes(address) && name === hostInterfaceName({ namespace, name: pod }, each.ifName),
-      )?.[1]
-      if (owner === undefined) await releaseOwn(this.#deps, handleId)
-      else this.#takeUp(handleId, settledHandleId(handleId, owner.containerId))
+      const found = owners.get(address)
+      const isOfPod = found !== undefined && found.name === hostInterfaceName({ namespace, name: pod }, found.ifName)
+      if (isOfPod) this.#takeUp(handleId, settledHandleId(handleId, found.containerId))
+      else await releaseOwn(this.#deps, handleId)
     }
   }
 
   async stop(): Promise<void> {
     await this.#queue.stop()
+  }
+
+  /** Host ends of pods, by what is routed to them. */
+  async #ownersByAddress(): Promise<Map<string, LinkOwner & { name: string }>> {
+    const links = await this.#deps.node.kernel.links(undefined)
+    const owners = links.flatMap(({ name, alias }) => {
+      const owner = parseAlias(alias)
+      return owner === undefined ? [] : [{ ...owner, name }]
+    })
+    return new Map(owners.flatMap((owner) => owner.addresses.map((address) => [address, owner] as const)))
   }
 
   #takeUp(handleId: string, by: string): void {
@@ -164,10 +173,10 @@ export class EarlyClaims {
   }
 
   async #rename(by: string): Promise<void> {
-    const handleId = this.takenBy(by)
+    const handleId = this.#takenBy(by)
     if (handleId === undefined) return
     await this.#locks.run(handleId, async () => {
-      if (this.takenBy(by) !== handleId) return
+      if (this.#takenBy(by) !== handleId) return
       await Promise.all(
         this.#deps.store.view.holding(handleId).map(({ spec }) => this.#renameIn(spec.cidr, { from: handleId, by })),
       )
@@ -182,6 +191,10 @@ export class EarlyClaims {
     const lost = handles.doubt(by, cidr)
     await store.update(cidr, (block) => renameHandle(block, from, by))
     lost.isCertain()
+  }
+
+  #takenBy(by: string): string | undefined {
+    return this.#taken.get(by)?.handleId
   }
 
   #isHeld(handleId: string, addresses: readonly string[]): boolean {

@@ -81,7 +81,7 @@ async function ipamProblems(
   if (ref.config.ipamPlugin !== undefined) return await pluginProblems(context, ref, result)
   const handleId = handleOf(ref)
   const { early, store } = context
-  const held = [handleId, early.takenBy(handleId) ?? []].flat().flatMap((each) => store.view.addressesOf(each))
+  const held = early.handlesOf(handleId).flatMap((each) => store.view.addressesOf(each))
   const missing = addresses.filter((address) => !held.includes(address))
   if (missing.length === 0 || (await isOutsideIpam(context, ref))) return []
   return missing.map((address) => `${address} is not allocated to ${handleId}`)
